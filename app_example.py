@@ -1,4 +1,4 @@
-"""The smallest complete program: run it with `python app_example.py`, or with any ASGI server (`uvicorn app_example:app`).
+"""The smallest complete program: `python app_example.py`, or with any ASGI server, `uvicorn app_example:app`.
 
 curl http://localhost:8080/
 curl http://localhost:8080/hello/Ada
