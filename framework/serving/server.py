@@ -1,0 +1,183 @@
+"""uvicorn, with aiohttp's way to stop.
+
+aiohttp's order of a shutdown, which this module keeps:
+
+1. stop listening;
+2. close idle connections, and let the busy ones end with their current response;
+3. run the application's `on_shutdown`;
+4. wait for the handlers that still run, for `shutdown_timeout` seconds at most;
+5. drop the connections of those that are left, and cancel them;
+6. (the caller's part) run the application's `on_cleanup` and the second halves of its `cleanup_ctx`.
+
+uvicorn by itself would run all of the application's part at the end, when the websockets and event streams that
+`on_shutdown` is there to close have already been waited for. A websocket that `on_shutdown` leaves open is closed
+with code 1012 (service restart) before the wait, as uvicorn does: its handler ends, rather than hold up the exit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Awaitable, Callable
+
+    from framework.serving.access_log import AccessLogger
+    from framework.typedefs import ASGIApp, Receive, Scope, Send
+
+__all__ = ["Server"]
+
+logger = logging.getLogger("framework.server")
+
+# How often a waiting server looks whether it has been told to hurry, in seconds.
+_TICK = 0.05
+
+# How long cancelled handlers may take to clean up after themselves, in seconds.
+_CANCELLED_GRACE = 5.0
+
+
+class Server(uvicorn.Server):
+    """Serves an ASGI application on bound sockets; starts and stops where its caller says so, in a running loop.
+
+    Args:
+        app: the application. Its lifespan is the caller's to run.
+        on_shutdown: awaited when listening has ended, before handlers are waited for.
+        shutdown_timeout: how long to wait for handlers, in seconds.
+        keepalive_timeout: how long an idle connection stays open, in seconds.
+        backlog: connections that the system may queue for each socket.
+        ssl_context: speak TLS, with exactly this context.
+        access_log: writes a line for each request; None for none.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        on_shutdown: Callable[[], Awaitable[None]],
+        shutdown_timeout: float,
+        keepalive_timeout: float,
+        backlog: int,
+        ssl_context: ssl.SSLContext | None,
+        access_log: AccessLogger | None,
+    ) -> None:
+        config = uvicorn.Config(
+            self._run_request,
+            interface="asgi3",
+            lifespan="off",
+            # Logging belongs to the program: uvicorn's loggers stay as it has set them up, and the access log is ours.
+            log_config=None,
+            access_log=False,
+            backlog=backlog,
+            timeout_keep_alive=keepalive_timeout,  # type: ignore[arg-type]  # given to call_later, which takes a float
+            # A forwarded address is believed only by a program that asks for it, as in aiohttp.
+            proxy_headers=False,
+            # One process, whatever WEB_CONCURRENCY says.
+            workers=1,
+        )
+        config.load()
+        config.ssl = ssl_context
+        super().__init__(config)
+        self.lifespan = config.lifespan_class(config)
+        self.servers = []
+        #: What a handler raised to end the process: SystemExit or KeyboardInterrupt.
+        self.exit_reason: BaseException | None = None
+        self._app = app
+        self._access_log = access_log
+        self._on_shutdown = on_shutdown
+        self._shutdown_timeout = shutdown_timeout
+
+    async def _run_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if self._access_log is not None and self._access_log.enabled:
+                await self._access_log.run(self._app, scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            # By the shutdown below, when the connection has gone: nobody is left to answer, nothing is to be logged.
+            if not self.force_exit:
+                raise
+        except (SystemExit, KeyboardInterrupt) as exc:
+            # uvicorn would answer 500 and go on.
+            self.exit_reason = exc
+            self.should_exit = True
+            await _answer_unavailable(scope, send)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop as the head of this module says.
+
+        `force_exit`, set at any time, ends the wait of step 4 at once.
+        """
+        for server in self.servers:
+            server.close()
+        for sock in sockets or ():
+            sock.close()
+        try:
+            self._close_idle()
+            await self._on_shutdown()
+        finally:
+            await self._finish_requests()
+
+    async def _finish_requests(self) -> None:
+        state = self.server_state
+        for connection in list(state.connections):
+            # Websockets; for HTTP it is what _close_idle did.
+            connection.shutdown()
+        deadline = time.monotonic() + self._shutdown_timeout
+        while (state.tasks or state.connections) and not self.force_exit and time.monotonic() < deadline:
+            # Connections that were being accepted when listening ended come late.
+            self._close_idle()
+            await self._wait_for_tasks(min(_TICK, max(0.0, deadline - time.monotonic())))
+        if not state.tasks and not state.connections:
+            return
+
+        self.force_exit = True
+        for connection in list(state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        # The connections hear of their end in the loop's next round, and handlers are cancelled with the client gone.
+        await asyncio.sleep(0)
+        for task in state.tasks:
+            task.cancel()
+        # Time for the handlers' own clean-up, before the application's takes away what they use.
+        await self._wait_for_tasks(_CANCELLED_GRACE)
+        if state.tasks:
+            logger.error("%d request handlers did not end when they were cancelled", len(state.tasks))
+
+    def _close_idle(self) -> None:
+        websocket = self.config.ws_protocol_class
+        for connection in list(self.server_state.connections):
+            if websocket is None or not isinstance(connection, websocket):
+                connection.shutdown()
+
+    async def _wait_for_tasks(self, seconds: float) -> None:
+        tasks = set(self.server_state.tasks)
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+            # Tasks leave the server's set in a callback of their own.
+            await asyncio.sleep(0)
+        else:
+            await asyncio.sleep(min(seconds, _TICK))
+
+
+async def _answer_unavailable(scope: Scope, send: Send) -> None:
+    try:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1012})
+            return
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 503,
+                "headers": [(b"content-length", b"0"), (b"connection", b"close")],
+            }
+        )
+        await send({"type": "http.response.body"})
+    except Exception:
+        # The response had begun. The server closes its connection.
+        logger.debug("a handler ended the process in the middle of its response", exc_info=True)
