@@ -1,0 +1,267 @@
+"""Header fields: which may be sent, how they travel in an ASGI message, and what Content-Type says.
+
+Nothing here trusts its input. What a program sets is refused when it would end the field early (response splitting);
+what a client sends is read leniently and in linear time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final
+
+from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy, MultiDict, istr
+
+from framework import hdrs
+
+__all__ = (
+    "HeaderMap",
+    "check_header_name",
+    "check_header_value",
+    "check_reason",
+    "decode_headers",
+    "encode_headers",
+    "parse_content_type",
+)
+
+# RFC 9110, section 5.6.2.
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# RFC 9110, section 5.5: CR, LF and NUL are dangerous, other control characters but HTAB invalid. Surrogates that do not
+# stand for an undecodable octet have no octets to be sent as.
+_FORBIDDEN_IN_VALUE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
+
+# Both tables are made once from the names this package knows, and never grow with what a client or a program sends.
+_KNOWN_NAMES: Final = tuple(name for name in vars(hdrs).values() if isinstance(name, istr))
+_DECODED_NAMES: Final[dict[bytes, istr]] = {}
+for _name in _KNOWN_NAMES:
+    _DECODED_NAMES[_name.lower().encode("ascii")] = _name
+    _DECODED_NAMES[_name.encode("ascii")] = _name
+_ENCODED_NAMES: Final[dict[str, bytes]] = {}
+for _name in _KNOWN_NAMES:
+    _ENCODED_NAMES[str(_name)] = _ENCODED_NAMES[_name.lower()] = _name.lower().encode("ascii")
+
+
+def check_header_name(name: str) -> None:
+    """Refuse what is not a token (RFC 9110, section 5.1).
+
+    Raises:
+        ValueError: the name is empty or has a character that is not allowed in a field name.
+    """
+    if name not in _ENCODED_NAMES and _TOKEN.fullmatch(name) is None:
+        raise ValueError(f"Invalid header name {str(name)!r}: only letters, digits and !#$%&'*+-.^_`|~ are allowed")
+
+
+def check_header_value(name: str, value: str) -> None:
+    """Refuse a value that would end the header or that servers refuse (RFC 9110, section 5.5).
+
+    Args:
+        name: the header the value is for; used in the messages.
+        value: the value.
+
+    Raises:
+        TypeError: the value is not a `str`.
+        ValueError: the value has CR, LF, NUL or another control character except HTAB, or a lone surrogate that
+            stands for no octet.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"The value of header {str(name)!r} must be str, not {type(value).__name__}")
+    # isprintable() is one pass in C and true of nearly every value.
+    if not value.isprintable() and (found := _FORBIDDEN_IN_VALUE.search(value)) is not None:
+        raise ValueError(f"The value of header {str(name)!r} must not contain {found[0]!r} (header injection)")
+
+
+def check_reason(reason: str) -> None:
+    """Refuse a reason phrase that would end the status line (RFC 9112, section 4).
+
+    Raises:
+        ValueError: the reason has CR, LF, NUL or another control character except HTAB.
+    """
+    if not reason.isprintable() and (found := _FORBIDDEN_IN_VALUE.search(reason)) is not None:
+        if found[0] in "\r\n":
+            raise ValueError("Reason cannot contain \\r or \\n")
+        raise ValueError(f"Reason cannot contain {found[0]!r}")
+
+
+class HeaderMap(CIMultiDict[str]):
+    """A response's headers: a `multidict.CIMultiDict` that refuses what could be used to inject headers.
+
+    Every way to put something in raises `ValueError` for a name that is not a token and for a value with control
+    characters, and `TypeError` for a value that is not a `str`.
+    """
+
+    def __init__(self, arg: Any = (), /, **kwargs: str) -> None:
+        if not arg and not kwargs:
+            super().__init__()
+        else:
+            super().__init__(_checked(arg, kwargs))
+
+    def __setitem__(self, key: str, value: str) -> None:
+        _check(key, value)
+        super().__setitem__(key, value)
+
+    def add(self, key: str, value: str) -> None:
+        """Add a header, keeping those of the same name."""
+        _check(key, value)
+        super().add(key, value)
+
+    def setdefault(self, key: str, default: str | None = None) -> str:  # type: ignore[override]
+        """The first value of ``key``, which becomes ``default`` if there is none."""
+        if key in self:
+            return self[key]
+        # None is refused as a value by the check, as any other value that is no str.
+        self[key] = default  # type: ignore[assignment]
+        return self[key]
+
+    def extend(self, arg: Any = (), /, **kwargs: str) -> None:
+        """Add headers, keeping those of the same names."""
+        super().extend(_checked(arg, kwargs))
+
+    def update(self, arg: Any = (), /, **kwargs: str) -> None:
+        """Set headers, replacing those of the same names."""
+        super().update(_checked(arg, kwargs))
+
+    def merge(self, arg: Any = (), /, **kwargs: str) -> None:
+        """Add the headers whose names are not there yet."""
+        super().merge(_checked(arg, kwargs))
+
+    def copy(self) -> HeaderMap:
+        """A copy of the same class."""
+        return type(self)(self)
+
+    __copy__ = copy
+
+
+def _check(name: str, value: str) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"Header names must be str, not {type(name).__name__}")
+    check_header_name(name)
+    check_header_value(name, value)
+
+
+def _checked(arg: Any, kwargs: dict[str, str]) -> list[tuple[str, str]]:
+    pairs = list(_pairs(arg))
+    pairs.extend(kwargs.items())
+    for name, value in pairs:
+        _check(name, value)
+    return pairs
+
+
+def _pairs(arg: Any) -> Iterable[tuple[str, str]]:
+    if isinstance(arg, Mapping):
+        return arg.items()
+    if hasattr(arg, "keys"):
+        return [(name, arg[name]) for name in arg.keys()]  # noqa: SIM118
+    return arg  # type: ignore[no-any-return]
+
+
+def encode_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Headers as an ASGI message carries them: lower-case names, octets.
+
+    Args:
+        headers: a mapping; one that is not a `HeaderMap` is checked now.
+
+    Raises:
+        ValueError: a name or a value may not be sent.
+    """
+    encoded = []
+    checked = type(headers) is HeaderMap
+    for name, value in headers.items():
+        if not checked:
+            _check(name, value)
+        raw_name = _ENCODED_NAMES.get(name)
+        if raw_name is None:
+            raw_name = name.lower().encode("ascii")
+        # Whitespace around a value is not part of it (RFC 9110, section 5.5), and some servers refuse it.
+        encoded.append((raw_name, value.strip(" \t").encode("utf-8", "surrogateescape")))
+    return encoded
+
+
+def decode_headers(raw: Iterable[tuple[bytes, bytes]]) -> CIMultiDictProxy[str]:
+    """The headers of an ASGI scope as a program reads them.
+
+    Names are given the spelling that HTTP/1.1 clients send (``User-Agent``), as ASGI servers lower-case them; values
+    are UTF-8 with octets that are not kept as surrogates.
+    """
+    known = _DECODED_NAMES
+    try:
+        pairs = [(known.get(name) or _decode_name(name), value.decode()) for name, value in raw]
+    except UnicodeDecodeError:
+        pairs = [(known.get(name) or _decode_name(name), value.decode("utf-8", "surrogateescape")) for name, value in raw]
+    return CIMultiDictProxy(CIMultiDict(pairs))
+
+
+def _decode_name(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape").title()
+
+
+_DEFAULT_CONTENT_TYPE: Final = "application/octet-stream"
+_NO_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType({})
+# type "/" subtype and parameters in the plain form of RFC 9110, section 8.3.1, where the lenient parser below and a
+# strict one agree. Anything else takes the long way.
+_PLAIN_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+\-*]+/[A-Za-z0-9!#$&^_.+\-*]+")
+_PLAIN_PARAMETER: Final = re.compile(
+    r';[ ]?([A-Za-z0-9_\-]+)=(?:([A-Za-z0-9!#$&^_.+\-]+)|"([A-Za-z0-9!#$&^_.+\-/:=?,]+)")'
+)
+# The lenient parser is the standard library's for e-mail, which is not linear: longer values than anybody sends are
+# read without it.
+_LENIENT_LIMIT: Final = 256
+_ANY_PARAMETER: Final = re.compile(r'[ \t;]*([^\s;="]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;]*))[^;]*', re.DOTALL)
+_QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
+_NO_LINE_ENDS: Final = {ord("\r"): None, ord("\n"): None}
+
+
+@lru_cache(maxsize=128)
+def parse_content_type(value: str) -> tuple[str, Mapping[str, str]]:
+    """The media type, lower-case, and the parameters of a Content-Type (RFC 9110, section 8.3).
+
+    Args:
+        value: the header's value; empty if there is none.
+
+    Returns:
+        The type, ``application/octet-stream`` for a missing or invalid one (as aiohttp), and the parameters with
+        lower-case names.
+    """
+    media_type = _PLAIN_TYPE.match(value)
+    if media_type is not None:
+        end = media_type.end()
+        parameters: dict[str, str] = {}
+        while end < len(value):
+            parameter = _PLAIN_PARAMETER.match(value, end)
+            if parameter is None:
+                break
+            name, plain, quoted = parameter.groups()
+            parameters.setdefault(name.lower(), plain or quoted)
+            end = parameter.end()
+        else:
+            return media_type[0].lower(), MappingProxyType(parameters) if parameters else _NO_PARAMETERS
+    return _parse_content_type_leniently(value)
+
+
+def _parse_content_type_leniently(value: str) -> tuple[str, Mapping[str, str]]:
+    if len(value) > _LENIENT_LIMIT:
+        return _media_type(value), MappingProxyType(_long_parameters(value))
+    # Imported when the first odd value comes: the e-mail package is large.
+    from email.message import EmailMessage  # noqa: PLC0415
+    from email.policy import HTTP  # noqa: PLC0415
+
+    try:
+        message = EmailMessage(policy=HTTP)
+        message["Content-Type"] = value.translate(_NO_LINE_ENDS)
+        parameters = message.get_params() or []
+        return _media_type(str(message["Content-Type"])), MappingProxyType(dict(parameters[1:]))
+    except Exception:  # Its parser has bugs, and nothing that a client sends may become a 500.
+        return _media_type(value), MappingProxyType(_long_parameters(value))
+
+
+def _media_type(value: str) -> str:
+    media_type = value.partition(";")[0].strip().lower()
+    return media_type if media_type.count("/") == 1 else _DEFAULT_CONTENT_TYPE
+
+
+def _long_parameters(value: str) -> dict[str, str]:
+    parameters: dict[str, str] = {}
+    for name, quoted, plain in _ANY_PARAMETER.findall(value.partition(";")[2]):
+        parameters.setdefault(name.lower(), _QUOTED_PAIR.sub(r"\1", quoted) if quoted else plain.strip())
+    return parameters
