@@ -35,12 +35,12 @@ class BaseKey(Generic[_T]):
     def __lt__(self, other: object) -> bool:
         # Only so that sorted() and pprint accept mappings whose keys are partly str; the order means nothing.
         if isinstance(other, BaseKey):
-            return self._name < other._name  # noqa: SLF001
+            return self._name < other._name
         return True
 
     def __gt__(self, other: object) -> bool:
         if isinstance(other, BaseKey):
-            return self._name > other._name  # noqa: SLF001
+            return self._name > other._name
         return False
 
     def __repr__(self) -> str:

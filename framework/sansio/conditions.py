@@ -13,8 +13,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ("ETAG_ANY", "ETag", "etag_matches", "format_etag", "format_http_date", "parse_etag", "parse_etags")
-__all__ += ("parse_http_date", "parse_range")
+__all__ = (
+    "ETAG_ANY",
+    "ETag",
+    "etag_matches",
+    "format_etag",
+    "format_http_date",
+    "parse_etag",
+    "parse_etags",
+    "parse_http_date",
+    "parse_range",
+)
 
 ETAG_ANY: Final = "*"
 
@@ -118,7 +127,7 @@ def parse_http_date(value: str | None) -> datetime | None:
         if len(value) > _DATE_LIMIT:
             return None
         # Imported when the first date in an old form comes.
-        from email.utils import parsedate  # noqa: PLC0415
+        from email.utils import parsedate
 
         fields = parsedate(value)
         return None if fields is None else datetime(*fields[:6], tzinfo=UTC)

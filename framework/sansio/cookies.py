@@ -6,6 +6,7 @@ A Cookie header has no attributes: every pair is a cookie, also one named ``path
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from http.cookies import Morsel, SimpleCookie
 from typing import Any, Final
 
@@ -133,12 +134,6 @@ def _unescape(found: re.Match[str]) -> str:
 
 
 _EPOCH: Final = "Thu, 01 Jan 1970 00:00:00 GMT"
-# What would end an attribute and begin another, or end the header.
-_FORBIDDEN_IN_ATTRIBUTE: Final = re.compile("[\x00-\x1f\x7f;]")
-_FORBIDDEN_IN_DOMAIN: Final = re.compile("[\x00-\x20\x7f;,]")
-
-
-_EPOCH: Final = "Thu, 01 Jan 1970 00:00:00 GMT"
 # RFC 6265, section 4.1.1: what would end the attribute and begin another, or end the header.
 _FORBIDDEN_IN_ATTRIBUTE: Final = re.compile("[\x00-\x1f\x7f;]")
 _FORBIDDEN_IN_DOMAIN: Final = re.compile("[\x00-\x20\x7f;,]")
@@ -165,7 +160,7 @@ class PartitionedMorsel(Morsel[str]):
         dict.update(morsel, self)
         return morsel
 
-    def OutputString(self, attrs: list[str] | None = None) -> str:  # noqa: N802
+    def OutputString(self, attrs: Container[str] | None = None) -> str:  # noqa: N802
         """The value of the Set-Cookie header, attributes in alphabetical order."""
         text = super().OutputString(attrs)
         if self.get("partitioned") and (attrs is None or "partitioned" in attrs) and "; Partitioned" not in text:

@@ -9,10 +9,10 @@ from typing import Final
 
 __all__ = ("parse_forwarded",)
 
-_TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED: Final = r'"(?:[\t !#-\[\]-~]|\\[\t -~])*"'
 # RFC 7239, section 4. A port may follow without the quotes that it needs: proxies send that.
-_PAIR: Final = re.compile(rf"({_TOKEN})=({_TOKEN}|{_QUOTED})(:[0-9]{{1,4}})?")
+_PAIR: Final = re.compile(rf"({_NAME})=({_NAME}|{_QUOTED})(:[0-9]{{1,4}})?")
 _QUOTED_PAIR: Final = re.compile(r"\\(.)")
 
 

@@ -7,12 +7,12 @@ what a client sends is read leniently and in linear time.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy, MultiDict, istr
+from multidict import CIMultiDict, CIMultiDictProxy, istr
 
 from framework import hdrs
 
@@ -188,7 +188,9 @@ def decode_headers(raw: Iterable[tuple[bytes, bytes]]) -> CIMultiDictProxy[str]:
     try:
         pairs = [(known.get(name) or _decode_name(name), value.decode()) for name, value in raw]
     except UnicodeDecodeError:
-        pairs = [(known.get(name) or _decode_name(name), value.decode("utf-8", "surrogateescape")) for name, value in raw]
+        pairs = [
+            (known.get(name) or _decode_name(name), value.decode("utf-8", "surrogateescape")) for name, value in raw
+        ]
     return CIMultiDictProxy(CIMultiDict(pairs))
 
 
@@ -243,8 +245,8 @@ def _parse_content_type_leniently(value: str) -> tuple[str, Mapping[str, str]]:
     if len(value) > _LENIENT_LIMIT:
         return _media_type(value), MappingProxyType(_long_parameters(value))
     # Imported when the first odd value comes: the e-mail package is large.
-    from email.message import EmailMessage  # noqa: PLC0415
-    from email.policy import HTTP  # noqa: PLC0415
+    from email.message import EmailMessage
+    from email.policy import HTTP
 
     try:
         message = EmailMessage(policy=HTTP)

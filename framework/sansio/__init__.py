@@ -1,0 +1,1 @@
+"""Bytes and text in, values out: nothing here awaits, reads or writes."""
