@@ -1,0 +1,107 @@
+"""A driver for programs that run as processes of their own and are ended with signals."""
+
+from __future__ import annotations
+
+import queue
+import re
+import subprocess
+import sys
+import textwrap
+import threading
+from types import TracebackType
+from typing import IO, Self
+
+import httpx
+
+#: Seconds after which something that never happens fails its test; nothing waits for this long otherwise.
+PATIENCE = 60.0
+
+
+class Program:
+    """Runs Python source in a fresh interpreter; as a context manager it ends what the test leaves running.
+
+    What the program prints is read line by line with `read_until`, so that a test waits for what has happened, and
+    never for time to pass.
+    """
+
+    def __init__(self, source: str, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", *options, "-c", textwrap.dedent(source)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.client = httpx.Client(trust_env=False, timeout=PATIENCE)
+        #: Every line of stdout that has been read so far.
+        self.lines: list[str] = []
+        self._stdout: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._stderr: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._stderr_lines: list[str] = []
+        self._readers = [
+            threading.Thread(target=_copy_lines, args=(stream, lines), daemon=True)
+            for stream, lines in ((self.process.stdout, self._stdout), (self.process.stderr, self._stderr))
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.client.close()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for reader in self._readers:
+            reader.join()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+        if error is not None:
+            # pytest shows it with the failure.
+            print("stdout:", *self.lines, sep="\n")  # noqa: T201
+            print("stderr:", self.stderr(), sep="\n")  # noqa: T201
+
+    def read_until(self, text: str) -> str:
+        """Wait for a line of stdout that contains `text`, and give it."""
+        while True:
+            line = self._stdout.get(timeout=PATIENCE)
+            if line is None:
+                raise AssertionError(f"the program ended without printing {text!r}:\n{self.stderr()}")
+            self.lines.append(line)
+            if text in line:
+                return line
+
+    def url(self) -> str:
+        """The first address that run_app says it listens at."""
+        found = re.search(r"Running on ([^ ,]+)", self.read_until("Running on"))
+        assert found is not None
+        return found[1]
+
+    def send(self, signal_number: int) -> None:
+        self.process.send_signal(signal_number)
+
+    def finish(self) -> int:
+        """Wait for the end, read the rest of stdout, and give the exit code."""
+        code = self.process.wait(timeout=PATIENCE)
+        while (line := self._stdout.get(timeout=PATIENCE)) is not None:
+            self.lines.append(line)
+        return code
+
+    def stderr(self) -> str:
+        """All of stderr; waits for the program's end."""
+        while (line := self._stderr.get(timeout=PATIENCE)) is not None:
+            self._stderr_lines.append(line)
+        # For the next call.
+        self._stderr.put(None)
+        return "\n".join(self._stderr_lines)
+
+
+def _copy_lines(stream: IO[str] | None, lines: queue.SimpleQueue[str | None]) -> None:
+    assert stream is not None
+    for line in stream:
+        lines.put(line.rstrip("\n"))
+    lines.put(None)

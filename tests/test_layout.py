@@ -1,0 +1,184 @@
+"""The shape of the project: which module may import which, what an import costs, and that the documents tell the truth."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from framework import web
+
+PROJECT = Path(__file__).parents[1]
+PACKAGE = PROJECT / "framework"
+
+# Top to bottom: a module imports only from above its own line.
+ORDER = """
+    framework
+    typedefs
+""".split()
+
+# Needed only by those who use what they are for.
+OPTIONAL = {
+    "aioquic",
+    "backports",
+    "brotli",
+    "brotlicffi",
+    "granian",
+    "h2",
+    "httptools",
+    "httpx",
+    "hypercorn",
+    "jinja2",
+    "multipart",
+    "uvicorn",
+    "uvloop",
+    "websockets",
+}
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(PROJECT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(file): file for file in sorted(PACKAGE.rglob("*.py"))}
+
+
+def runtime_imports(file: Path) -> Iterator[tuple[int, str]]:
+    """Line and name of each module that `file` imports when it runs, also inside of functions."""
+    yield from _imports_in(ast.parse(file.read_text(encoding="utf-8")).body)
+
+
+def _imports_in(nodes: list[Any]) -> Iterator[tuple[int, str]]:
+    for node in nodes:
+        if isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
+            yield from _imports_in(node.orelse)
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: imports are absolute"
+            assert node.module is not None
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"
+                yield node.lineno, submodule if submodule in MODULES else node.module
+        else:
+            yield from _imports_in(list(ast.iter_child_nodes(node)))
+
+
+def run_python(source: str) -> str:
+    """What a fresh interpreter prints; warnings in it are errors."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", source],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_module_has_its_place_in_the_order() -> None:
+    assert sorted(ORDER) == sorted(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_up(module: str) -> None:
+    place = ORDER.index(module)
+    for line, imported in runtime_imports(MODULES[module]):
+        if imported in MODULES:
+            assert ORDER.index(imported) < place, f"{module}, line {line}, imports {imported}, which stands below it"
+
+
+def test_the_package_never_imports_aiohttp() -> None:
+    for file in MODULES.values():
+        assert [name for _, name in runtime_imports(file) if name.split(".")[0] == "aiohttp"] == [], file
+
+
+def test_every_module_can_be_imported_alone() -> None:
+    source = f"""
+import importlib, sys
+for name in {list(MODULES)!r}:
+    for loaded in [loaded for loaded in sys.modules if loaded.split(".")[0] == "framework"]:
+        del sys.modules[loaded]
+    try:
+        importlib.import_module(name)
+    except Exception as exc:
+        raise SystemExit(f"{{name}} cannot be imported alone: {{exc!r}}")
+"""
+    run_python(source)
+
+
+def test_importing_web_loads_nothing_optional() -> None:
+    loaded = run_python("import sys, framework.web; print(*{name.split('.')[0] for name in sys.modules})").split()
+    assert OPTIONAL & set(loaded) == set()
+    assert "aiohttp" not in loaded
+
+
+def test_web_exports_what_it_imports() -> None:
+    names = {name for name in vars(web) if not name.startswith("_")} - {"annotations"}
+    public = {name for name in names if not inspect.ismodule(getattr(web, name))}
+    assert set(web.__all__) == public
+
+
+def test_webs_exports_are_sorted_and_unique() -> None:
+    assert list(web.__all__) == sorted(set(web.__all__))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_each_export_exists(name: str) -> None:
+    module = importlib.import_module(name)
+    missing = [export for export in getattr(module, "__all__", ()) if not hasattr(module, export)]
+    assert missing == []
+
+
+def test_the_dev_extra_and_the_dev_group_are_the_same() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["optional-dependencies"]["dev"] == project["dependency-groups"]["dev"]
+
+
+def commands_in(document: str) -> Iterator[str]:
+    """The commands of a document: lines indented as code, and code spans."""
+    text = (PROJECT / document).read_text(encoding="utf-8")
+    yield from re.findall(r"^ {4}(\S.*?)(?: {2,}#.*)?$", text, re.MULTILINE)
+    yield from re.findall(r"`([^`\n]+)`", text)
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_documented_commands_exist(document: str) -> None:
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    for command in commands_in(document):
+        if command.startswith("make "):
+            assert command.split()[1] in targets, command
+        for script in re.findall(r"(?:^|\s)(scripts/\w+)", command):
+            assert os.access(PROJECT / script, os.X_OK), command
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_relative_links_lead_somewhere(document: str) -> None:
+    text = (PROJECT / document).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert [link for link in links if "://" not in link and not (PROJECT / link).exists()] == []
+
+
+def test_the_readme_leads_with_run_and_test() -> None:
+    first, second, *_ = commands_in("README.md")
+    assert (first, second) == ("make run", "make test")
+
+
+def test_the_version_is_the_distributions() -> None:
+    done = run_python("import importlib.metadata as m, json; print(json.dumps(m.version('asgi-framework')))")
+    assert json.loads(done) == importlib.import_module("framework").__version__
