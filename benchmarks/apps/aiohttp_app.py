@@ -1,0 +1,62 @@
+"""aiohttp on its own server: `python -m benchmarks.apps.aiohttp_app PORT`."""
+
+from __future__ import annotations
+
+import sys
+
+import uvloop
+from aiohttp import web
+
+from benchmarks.workloads import GREETING, SERVED
+
+
+async def text(request: web.Request) -> web.Response:
+    return web.Response(text=GREETING)
+
+
+async def json(request: web.Request) -> web.Response:
+    return web.json_response({"message": GREETING})
+
+
+async def params(request: web.Request) -> web.Response:
+    return web.Response(text=f"{request.match_info['id']} {request.match_info['post']}")
+
+
+async def query(request: web.Request) -> web.Response:
+    return web.Response(text=f"{request.query['q']} {request.query['page']}")
+
+
+async def json_echo(request: web.Request) -> web.Response:
+    return web.json_response(await request.json())
+
+
+async def form(request: web.Request) -> web.Response:
+    fields = await request.post()
+    return web.Response(text=f"{fields['name']} {fields['email']} {fields['comment']}")
+
+
+ROUTES = {
+    "text": web.get("/", text),
+    "json": web.get("/json", json),
+    "params": web.get("/users/{id}/posts/{post}", params),
+    "query": web.get("/search", query),
+    "json-echo": web.post("/echo", json_echo),
+    "form": web.post("/form", form),
+}
+
+
+def served() -> web.Application:
+    application = web.Application()
+    application.add_routes([ROUTES[name] for name in SERVED])
+    return application
+
+
+if __name__ == "__main__":
+    web.run_app(
+        served(),
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        access_log=None,
+        print=None,
+        loop=uvloop.new_event_loop(),
+    )

@@ -1,0 +1,91 @@
+"""BlackSheep, with orjson in its JSON settings as its documentation shows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import blacksheep
+import orjson
+from blacksheep import Application, Request, Response
+from blacksheep.server.routing import Router
+from blacksheep.settings.json import json_settings
+
+from benchmarks.workloads import GREETING, SERVED
+
+
+def dumps(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+json_settings.use(loads=orjson.loads, dumps=dumps)
+
+
+async def text(request: Request) -> Response:
+    return blacksheep.text(GREETING)
+
+
+async def json(request: Request) -> Response:
+    return blacksheep.json({"message": GREETING})
+
+
+async def params(request: Request) -> Response:
+    return blacksheep.text(f"{request.route_values['id']} {request.route_values['post']}")
+
+
+async def query(request: Request) -> Response:
+    return blacksheep.text(f"{request.query['q'][0]} {request.query['page'][0]}")
+
+
+async def json_echo(request: Request) -> Response:
+    return blacksheep.json(await request.json())
+
+
+async def form(request: Request) -> Response:
+    fields = await request.form()
+    return blacksheep.text(f"{fields['name']} {fields['email']} {fields['comment']}")
+
+
+async def resource(request: Request) -> Response:
+    return blacksheep.text(request.route_values["id"])
+
+
+ROUTES = {
+    "text": ("GET", "/", text),
+    "json": ("GET", "/json", json),
+    "params": ("GET", "/users/{id}/posts/{post}", params),
+    "query": ("GET", "/search", query),
+    "json-echo": ("POST", "/echo", json_echo),
+    "form": ("POST", "/form", form),
+}
+
+
+def app(*workloads: str) -> Application:
+    application = Application(router=Router())
+    for name in workloads:
+        application.router.add(*ROUTES[name])
+    return application
+
+
+def middlewares() -> Application:
+    def pass_through() -> Callable[..., Awaitable[Response]]:
+        async def middleware(request: Request, handler: Callable[[Request], Awaitable[Response]]) -> Response:
+            return await handler(request)
+
+        return middleware
+
+    application = app("text")
+    for _ in range(5):
+        application.middlewares.append(pass_through())
+    return application
+
+
+def routes(templates: list[str]) -> Application:
+    application = Application(router=Router())
+    for template in templates:
+        application.router.add_get(template, resource)
+    return application
+
+
+def served() -> Application:
+    return app(*SERVED)

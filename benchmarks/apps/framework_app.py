@@ -1,0 +1,74 @@
+"""This project. The same program as aiohttp_app.py but for one import."""
+
+from __future__ import annotations
+
+from benchmarks.workloads import GREETING, SERVED
+from framework import web
+
+
+async def text(request: web.Request) -> web.Response:
+    return web.Response(text=GREETING)
+
+
+async def json(request: web.Request) -> web.Response:
+    return web.json_response({"message": GREETING})
+
+
+async def params(request: web.Request) -> web.Response:
+    return web.Response(text=f"{request.match_info['id']} {request.match_info['post']}")
+
+
+async def query(request: web.Request) -> web.Response:
+    return web.Response(text=f"{request.query['q']} {request.query['page']}")
+
+
+async def json_echo(request: web.Request) -> web.Response:
+    return web.json_response(await request.json())
+
+
+async def form(request: web.Request) -> web.Response:
+    fields = await request.post()
+    return web.Response(text=f"{fields['name']} {fields['email']} {fields['comment']}")
+
+
+async def resource(request: web.Request) -> web.Response:
+    return web.Response(text=request.match_info["id"])
+
+
+ROUTES = {
+    "text": web.get("/", text),
+    "json": web.get("/json", json),
+    "params": web.get("/users/{id}/posts/{post}", params),
+    "query": web.get("/search", query),
+    "json-echo": web.post("/echo", json_echo),
+    "form": web.post("/form", form),
+}
+
+
+def app(*workloads: str) -> web.Application:
+    application = web.Application()
+    application.add_routes([ROUTES[name] for name in workloads])
+    return application
+
+
+def middlewares() -> web.Application:
+    def pass_through():
+        @web.middleware
+        async def middleware(request, handler):
+            return await handler(request)
+
+        return middleware
+
+    application = web.Application(middlewares=[pass_through() for _ in range(5)])
+    application.router.add_get("/", text)
+    return application
+
+
+def routes(templates: list[str]) -> web.Application:
+    application = web.Application()
+    application.add_routes([web.get(template, resource) for template in templates])
+    return application
+
+
+def served() -> web.Application:
+    return app(*SERVED)

@@ -1,0 +1,77 @@
+"""Litestar: typed handlers, msgspec for JSON, no OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Litestar, MediaType, Request, get, post
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from benchmarks.workloads import GREETING, SERVED
+
+
+@get("/", media_type=MediaType.TEXT)
+async def text() -> str:
+    return GREETING
+
+
+@get("/json")
+async def json() -> dict[str, str]:
+    return {"message": GREETING}
+
+
+@get("/users/{id:str}/posts/{post:str}", media_type=MediaType.TEXT)
+async def params(id: str, post: str) -> str:
+    return f"{id} {post}"
+
+
+@get("/search", media_type=MediaType.TEXT)
+async def query(q: str, page: str) -> str:
+    return f"{q} {page}"
+
+
+@post("/echo", status_code=200)
+async def json_echo(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    return await request.json()
+
+
+@post("/form", status_code=200, media_type=MediaType.TEXT)
+async def form(request: Request[Any, Any, Any]) -> str:
+    fields = await request.form()
+    return f"{fields['name']} {fields['email']} {fields['comment']}"
+
+
+ROUTES = {"text": text, "json": json, "params": params, "query": query, "json-echo": json_echo, "form": form}
+
+
+class PassThrough(ASGIMiddleware):
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        await next_app(scope, receive, send)
+
+
+def app(*workloads: str) -> Litestar:
+    return Litestar([ROUTES[name] for name in workloads], openapi_config=None)
+
+
+def middlewares() -> Litestar:
+    return Litestar([text], middleware=[PassThrough() for _ in range(5)], openapi_config=None)
+
+
+def routes(templates: list[str]) -> Litestar:
+    handlers = []
+    for template in templates:
+
+        @get(template.replace("{tenant}", "{tenant:str}").replace("{id}", "{id:str}"), media_type=MediaType.TEXT)
+        async def resource(id: str) -> str:
+            return id
+
+        handlers.append(resource)
+    return Litestar(handlers, openapi_config=None)
+
+
+def served() -> Litestar:
+    return app(*SERVED)

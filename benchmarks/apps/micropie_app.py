@@ -1,0 +1,67 @@
+"""MicroPie, which picks orjson up by itself. Its routes are its methods' names, so none share a prefix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from micropie import App, HttpMiddleware, Request
+
+from benchmarks.apps import UnsupportedError
+from benchmarks.workloads import GREETING, SERVED
+
+TEXT = [("Content-Type", "text/plain; charset=utf-8")]
+
+
+class Root(App):
+    async def index(self):
+        return 200, GREETING, TEXT
+
+    async def json(self):
+        return {"message": GREETING}
+
+    async def users(self, id, posts, post):
+        return 200, f"{id} {post}", TEXT
+
+    async def search(self, q, page):
+        return 200, f"{q} {page}", TEXT
+
+    async def echo(self):
+        return self.request.json()
+
+    async def form(self, name, email, comment):
+        return 200, f"{name} {email} {comment}", TEXT
+
+
+class PassThrough(HttpMiddleware):
+    async def before_request(self, request: Request) -> None:
+        pass
+
+    async def after_request(
+        self, request: Request, status_code: int, response_body: Any, extra_headers: list[tuple[str, str]]
+    ) -> None:
+        pass
+
+
+def app(*workloads: str) -> App:
+    return Root()
+
+
+def middlewares() -> App:
+    application = Root()
+    application.middlewares = [PassThrough() for _ in range(5)]
+    return application
+
+
+def routes(templates: list[str]) -> App:
+    if "{tenant}" in templates[0]:
+        raise UnsupportedError("MicroPie's first path segment names the handler")
+
+    async def resource(self, id):
+        return 200, id, TEXT
+
+    names = [template.split("/")[1] for template in templates]
+    return type("Resources", (App,), dict.fromkeys(names, resource))()
+
+
+def served() -> App:
+    return app(*SERVED)

@@ -1,0 +1,78 @@
+"""Muffin, which picks orjson up by itself."""
+
+from __future__ import annotations
+
+from muffin import Application, Request, Response, ResponseJSON, ResponseText
+
+from benchmarks.workloads import GREETING, SERVED
+
+
+async def text(request: Request) -> Response:
+    return ResponseText(GREETING)
+
+
+async def json(request: Request) -> Response:
+    return ResponseJSON({"message": GREETING})
+
+
+async def params(request: Request) -> Response:
+    return ResponseText(f"{request.path_params['id']} {request.path_params['post']}")
+
+
+async def query(request: Request) -> Response:
+    return ResponseText(f"{request.query['q']} {request.query['page']}")
+
+
+async def json_echo(request: Request) -> Response:
+    return ResponseJSON(await request.json())
+
+
+async def form(request: Request) -> Response:
+    fields = await request.form()
+    return ResponseText(f"{fields['name']} {fields['email']} {fields['comment']}")
+
+
+async def resource(request: Request) -> Response:
+    return ResponseText(request.path_params["id"])
+
+
+ROUTES = {
+    "text": ("GET", "/", text),
+    "json": ("GET", "/json", json),
+    "params": ("GET", "/users/{id}/posts/{post}", params),
+    "query": ("GET", "/search", query),
+    "json-echo": ("POST", "/echo", json_echo),
+    "form": ("POST", "/form", form),
+}
+
+
+def app(*workloads: str) -> Application:
+    application = Application()
+    for name in workloads:
+        method, path, handler = ROUTES[name]
+        application.route(path, methods=[method])(handler)
+    return application
+
+
+def middlewares() -> Application:
+    def pass_through():
+        async def middleware(app, request, receive, send):
+            return await app(request, receive, send)
+
+        return middleware
+
+    application = app("text")
+    for _ in range(5):
+        application.middleware(pass_through())
+    return application
+
+
+def routes(templates: list[str]) -> Application:
+    application = Application()
+    for template in templates:
+        application.route(template, methods=["GET"])(resource)
+    return application
+
+
+def served() -> Application:
+    return app(*SERVED)

@@ -1,0 +1,60 @@
+"""Who is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+
+OURS = "framework"
+RAW = "raw"
+AIOHTTP = "aiohttp"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A framework, the module that holds its applications, and the distributions whose versions matter."""
+
+    name: str
+    title: str
+    distributions: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> str:
+        return f"benchmarks.apps.{self.name}_app"
+
+    def versions(self) -> dict[str, str]:
+        found = {}
+        for distribution in self.distributions:
+            try:
+                found[distribution] = metadata.version(distribution)
+            except metadata.PackageNotFoundError:
+                found[distribution] = "not installed"
+        return found
+
+
+PEERS: tuple[Peer, ...] = (
+    Peer(RAW, "raw ASGI"),
+    Peer(OURS, "framework", ("asgi-framework", "multidict", "yarl", "msgspec")),
+    Peer("blacksheep", "BlackSheep", ("blacksheep",)),
+    Peer("falcon", "Falcon", ("falcon",)),
+    Peer("muffin", "Muffin", ("muffin", "asgi-tools", "http-router")),
+    Peer("micropie", "MicroPie", ("micropie",)),
+    Peer("starlette", "Starlette", ("starlette",)),
+    Peer("litestar", "Litestar", ("litestar",)),
+    Peer("fastapi", "FastAPI", ("fastapi", "pydantic")),
+)
+
+# Not an ASGI application: it is in the served table only, on its own server.
+AIOHTTP_PEER = Peer(AIOHTTP, "aiohttp", ("aiohttp",))
+
+SERVER_DISTRIBUTIONS = ("uvicorn", "httptools", "uvloop", "granian", "orjson")
+
+
+def select(names: Sequence[str]) -> list[Peer]:
+    """The peers of these names, in the tables' order; none means all."""
+    known = {peer.name for peer in PEERS}
+    for name in names:
+        if name not in known and name != AIOHTTP:
+            raise SystemExit(f"no peer {name!r}; there are: {', '.join([*known, AIOHTTP])}")
+    return [peer for peer in PEERS if not names or peer.name in names]

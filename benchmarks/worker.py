@@ -1,0 +1,270 @@
+"""One framework in a process of its own: `python -m benchmarks.worker PEER`, told over its standard input what to do.
+
+Requests and replies are lines of JSON. The commands: `prepare` a workload (build the application, start it, check its
+answers), `run` it for so many seconds, `drop` the application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import itertools
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from benchmarks.apps import UnsupportedError
+from benchmarks.workloads import DISTINCT_REQUESTS, Workload, find
+
+# Requests whose scopes are made before the clock starts: few, so that they are still in the processor's cache.
+BATCH = 64
+# The slowest (a linear scan of 10,000 routes takes milliseconds) get smaller batches, of so many seconds.
+BATCH_SECONDS = 0.005
+WARM_UP_BATCHES = 3
+CHECKED_REQUESTS = 3
+# For a peer that waits for a message that never comes.
+PATIENCE = 5.0
+
+Message = dict[str, Any]
+
+
+def fresh(text: str) -> str:
+    """An equal string whose hash nobody has computed yet, as a server makes one for every request."""
+    return text.encode().decode()
+
+
+class Client:
+    """The server's side of the ASGI channel. Nothing in it suspends, until it is asked for more than there is."""
+
+    def __init__(self, workload: Workload) -> None:
+        self.message: Message | None = None
+        self.receives = 0
+        self.waits = 0
+        headers: list[tuple[bytes, bytes]] = [
+            (b"host", b"127.0.0.1:8080"),
+            (b"user-agent", b"benchmark/1.0"),
+            (b"accept", b"*/*"),
+            (b"accept-encoding", b"gzip, deflate"),
+        ]
+        if workload.body:
+            headers.append((b"content-type", workload.content_type.encode()))
+        self.headers = headers
+        self.workload = workload
+        self.targets = [workload.target(number).partition("?") for number in range(DISTINCT_REQUESTS)]
+        self.bodies = [workload.body_bytes(number) for number in range(DISTINCT_REQUESTS)] if workload.body else []
+
+    def scope(self, number: int, state: Message) -> Message:
+        """What uvicorn passes for this request, made anew in all its parts."""
+        path, _, query = self.targets[number]
+        headers = [(bytes(bytearray(name)), bytes(bytearray(value))) for name, value in self.headers]
+        if self.bodies:
+            headers.append((b"content-length".lower(), b"%d" % len(self.bodies[number])))
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": ("127.0.0.1", 8080),
+            "client": ("127.0.0.1", 50000),
+            "scheme": "http",
+            "root_path": "",
+            "headers": headers,
+            "state": state.copy(),
+            "method": fresh(self.workload.method),
+            "path": fresh(path),
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+        }
+
+    def request(self, number: int) -> Message:
+        body = self.bodies[number] if self.bodies else b""
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def receive(self) -> Message:
+        self.receives += 1
+        message = self.message
+        if message is None:
+            # The whole request has been read and the client says nothing more: a peer that asks again waits, as it
+            # would for a real client, until it cancels itself. A future of its own, because cancellation ends it.
+            self.waits += 1
+            return await asyncio.get_running_loop().create_future()
+        self.message = None
+        return message
+
+    async def send(self, message: Message) -> None:
+        pass
+
+
+class Lifespan:
+    """Runs the lifespan protocol for an application that speaks it."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.state: Message = {}
+        self.inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self.outbox: asyncio.Queue[Message] = asyncio.Queue()
+        self.task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        self.inbox.put_nowait({"type": "lifespan.startup"})
+        self.task = asyncio.ensure_future(self.app(scope, self.inbox.get, self.outbox.put))
+        answer = asyncio.ensure_future(self.outbox.get())
+        await asyncio.wait({self.task, answer}, return_when=asyncio.FIRST_COMPLETED)
+        if answer.done():
+            message = answer.result()
+            if message["type"] != "lifespan.startup.complete":
+                raise RuntimeError(f"startup failed: {message.get('message')}")
+        else:
+            # Raising says that the application does not speak the protocol.
+            answer.cancel()
+            self.task.exception()
+            self.task = None
+
+    async def stop(self) -> None:
+        if self.task is not None:
+            self.inbox.put_nowait({"type": "lifespan.shutdown"})
+            await asyncio.wait({self.task}, timeout=PATIENCE)
+            self.task.cancel()
+
+
+def build(module: Any, workload: Workload) -> Any:
+    if workload.route_count:
+        return module.routes(workload.templates())
+    if workload.name == "middlewares":
+        return module.middlewares()
+    return module.app(workload.name)
+
+
+class Bench:
+    def __init__(self, peer: str) -> None:
+        self.module = importlib.import_module(f"benchmarks.apps.{peer}_app")
+        self.app: Any = None
+        self.app_key = ""
+        self.lifespan: Lifespan | None = None
+        self.client: Client | None = None
+        self.numbers: Iterator[int] = iter(())
+        self.batch = BATCH
+
+    async def prepare(self, name: str) -> Message:
+        workload = find(name)
+        if workload.app_key != self.app_key:
+            await self.drop()
+            self.app = build(self.module, workload)
+            self.app_key = workload.app_key
+            self.lifespan = Lifespan(self.app)
+            await self.lifespan.start()
+        self.client = Client(workload)
+        durations = []
+        for number in range(CHECKED_REQUESTS):
+            start = time.perf_counter()
+            await self.check(number)
+            durations.append(time.perf_counter() - start)
+        self.batch = max(1, min(BATCH, round(BATCH_SECONDS / min(durations))))
+        self.numbers = itertools.cycle(range(DISTINCT_REQUESTS))
+        return {"receives": self.client.receives / CHECKED_REQUESTS, "waits": self.client.waits / CHECKED_REQUESTS}
+
+    async def check(self, number: int) -> None:
+        assert self.client is not None
+        assert self.lifespan is not None
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = self.client.scope(number, self.lifespan.state)
+        self.client.message = self.client.request(number)
+        try:
+            await asyncio.wait_for(self.app(scope, self.client.receive, send), PATIENCE)
+        except TimeoutError:
+            raise AssertionError("waits for a message after the whole body") from None
+        assert [message["type"] for message in sent[:1]] == ["http.response.start"], f"sent {sent!r}"
+        headers = {bytes(name).lower(): bytes(value) for name, value in sent[0].get("headers", ())}
+        body = b"".join(message.get("body", b"") for message in sent[1:])
+        self.client.workload.check(number, sent[0]["status"], headers.get(b"content-type", b"").decode(), body)
+        assert headers.get(b"content-length", b"%d" % len(body)) == b"%d" % len(body), "wrong content-length"
+
+    async def run(self, seconds: float) -> Message:
+        """Answers requests until so many seconds are spent in the application."""
+        client, lifespan, app, clock = self.client, self.lifespan, self.app, time.perf_counter
+        assert client is not None
+        assert lifespan is not None
+        receive, send = client.receive, client.send
+        gc.collect()
+        spent = 0.0
+        requests = -WARM_UP_BATCHES * self.batch
+        while spent < seconds:
+            batch = [
+                (client.scope(number, lifespan.state), client.request(number))
+                for number in itertools.islice(self.numbers, self.batch)
+            ]
+            start = clock()
+            for scope, message in batch:
+                client.message = message
+                await app(scope, receive, send)
+            # What an application has put off to the loop is part of its cost.
+            await asyncio.sleep(0)
+            if requests >= 0:
+                spent += clock() - start
+            requests += self.batch
+        return {"us": spent / requests * 1e6, "requests": requests}
+
+    async def drop(self) -> Message:
+        if self.lifespan is not None:
+            await self.lifespan.stop()
+        self.app = self.lifespan = self.client = None
+        self.app_key = ""
+        gc.collect()
+        return {}
+
+    async def serve(self, read: Callable[[], str], write: Callable[[Message], None]) -> None:
+        # Reading blocks the loop on purpose: nothing runs here while another framework is being measured.
+        while line := read():
+            command = json.loads(line)
+            try:
+                match command["do"]:
+                    case "prepare":
+                        reply = await self.prepare(command["workload"])
+                    case "run":
+                        reply = await self.run(command["seconds"])
+                    case _:
+                        reply = await self.drop()
+            except UnsupportedError as error:
+                reply = {"unsupported": str(error)}
+            except Exception as error:
+                reply = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+            write(reply)
+        await self.drop()
+
+
+def main() -> None:
+    peer, loop = sys.argv[1:3]
+    # Whatever a framework prints goes to standard error, so that the replies stay readable.
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def write(reply: Message) -> None:
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
+
+    try:
+        bench = Bench(peer)
+    except Exception as error:
+        write({"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()})
+        return
+    write({})
+    factory = None
+    if loop == "uvloop":
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(bench.serve(sys.stdin.readline, write))
+
+
+if __name__ == "__main__":
+    main()
