@@ -84,6 +84,10 @@ def check_reason(reason: str) -> None:
         raise ValueError(f"Reason cannot contain {found[0]!r}")
 
 
+_set: Final = CIMultiDict.__setitem__
+_add: Final = CIMultiDict.add
+
+
 class HeaderMap(CIMultiDict[str]):
     """A response's headers: a `multidict.CIMultiDict` that refuses what could be used to inject headers.
 
@@ -98,15 +102,18 @@ class HeaderMap(CIMultiDict[str]):
             super().__init__(_checked(arg, kwargs))
 
     def __setitem__(self, key: str, value: str) -> None:
-        _check(key, value)
-        super().__setitem__(key, value)
+        # PERF: what is nearly always so is seen here, without another call (0.25 µs, else 0.4).
+        if key not in _ENCODED_NAMES or type(value) is not str or not value.isprintable():
+            _check(key, value)
+        _set(self, key, value)
 
     def add(self, key: str, value: str) -> None:
         """Add a header, keeping those of the same name."""
-        _check(key, value)
-        super().add(key, value)
+        if key not in _ENCODED_NAMES or type(value) is not str or not value.isprintable():
+            _check(key, value)
+        _add(self, key, value)
 
-    def setdefault(self, key: str, default: str | None = None) -> str:  # type: ignore[override]
+    def setdefault(self, key: str, default: str | None = None) -> str:
         """The first value of ``key``, which becomes ``default`` if there is none."""
         if key in self:
             return self[key]
@@ -141,8 +148,9 @@ def _check(name: str, value: str) -> None:
 
 
 def _checked(arg: Any, kwargs: dict[str, str]) -> list[tuple[str, str]]:
-    pairs = list(_pairs(arg))
-    pairs.extend(kwargs.items())
+    pairs = list(arg.items() if type(arg) is dict else _pairs(arg))
+    if kwargs:
+        pairs.extend(kwargs.items())
     for name, value in pairs:
         _check(name, value)
     return pairs
@@ -185,13 +193,10 @@ def decode_headers(raw: Iterable[tuple[bytes, bytes]]) -> CIMultiDictProxy[str]:
     are UTF-8 with octets that are not kept as surrogates.
     """
     known = _DECODED_NAMES
-    try:
-        pairs = [(known.get(name) or _decode_name(name), value.decode()) for name, value in raw]
-    except UnicodeDecodeError:
-        pairs = [
-            (known.get(name) or _decode_name(name), value.decode("utf-8", "surrogateescape")) for name, value in raw
-        ]
-    return CIMultiDictProxy(CIMultiDict(pairs))
+    headers = CIMultiDict(
+        [(known.get(name) or _decode_name(name), value.decode("utf-8", "surrogateescape")) for name, value in raw]
+    )
+    return CIMultiDictProxy(headers)
 
 
 def _decode_name(name: bytes) -> str:

@@ -1,0 +1,467 @@
+"""`Application`: routes, middlewares, state and signals, and the ASGI callable that serves them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import warnings
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+
+from framework import hdrs
+from framework.asgi.http import HTTPResponder
+from framework.asgi.lifespan import serve_lifespan
+from framework.asgi.websocket import deny_websocket
+from framework.cleanup import CleanupContext
+from framework.keys import AppKey, NotAppKeyWarning
+from framework.middlewares import build_chain
+from framework.requests import Request
+from framework.responses import StreamResponse
+from framework.routing.definitions import AbstractRouteDef
+from framework.routing.dispatcher import UrlDispatcher
+from framework.routing.domains import Domain, MaskDomain
+from framework.routing.matcher import Irregular, Matcher
+from framework.routing.resources import MatchedSubAppResource, PrefixedSubAppResource
+from framework.routing.routes import AbstractRoute, SystemRoute
+from framework.signals import FrozenList, Signal
+from framework.typedefs import Handler, Middleware, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ("Application",)
+
+_T = TypeVar("_T")
+_U = TypeVar("_U")
+_Apps = tuple["Application", ...]
+
+web_logger = logging.getLogger("framework.web")
+
+
+class Application(MutableMapping[str | AppKey[Any], Any]):
+    """A web application, and the ASGI callable that serves it.
+
+    Args:
+        logger: where errors of handlers are logged.
+        router: a `UrlDispatcher` of your own; deprecated, as in aiohttp.
+        middlewares: the middlewares, the outermost first.
+        handler_args: options for aiohttp's own server; kept and not used.
+        client_max_size: the most bytes of body that ``request.read()`` and its companions take; 0 for any number.
+        client_max_fields: the most fields a form may have.
+        loop: not used; deprecated, as in aiohttp.
+        debug: show tracebacks to clients. Given or not, an event loop in debug mode does the same.
+
+    It is also a mapping, for the state that handlers share; use `AppKey` for keys. Routes and middlewares can be added
+    until it starts; afterwards RuntimeError is raised.
+
+    A server that speaks ASGI's lifespan protocol starts and stops the application. Without it the first request starts
+    it, and ``async with app:`` does both explicitly.
+    """
+
+    def __init__(
+        self,
+        *,
+        logger: logging.Logger = web_logger,
+        router: UrlDispatcher | None = None,
+        middlewares: Iterable[Middleware] = (),
+        handler_args: Mapping[str, Any] | None = None,
+        client_max_size: int = 1024**2,
+        client_max_fields: int = 1000,
+        loop: asyncio.AbstractEventLoop | None = None,
+        debug: Any = ...,
+    ) -> None:
+        if router is None:
+            router = UrlDispatcher()
+        else:
+            warnings.warn("router argument is deprecated", DeprecationWarning, stacklevel=2)
+            if not isinstance(router, UrlDispatcher):
+                raise TypeError(f"router must be a UrlDispatcher, got {router!r}")
+        if loop is not None:
+            warnings.warn("loop argument is deprecated", DeprecationWarning, stacklevel=2)
+        self._logger = logger
+        self._router = router
+        self._debug = debug
+        self._client_max_size = client_max_size
+        self._client_max_fields = client_max_fields
+        self._handler_args = handler_args
+        self._middlewares: FrozenList[Middleware] = FrozenList(middlewares)
+        self._state: dict[str | AppKey[Any], Any] = {}
+        self._subapps: list[Application] = []
+        self._pre_frozen = False
+        self._frozen = False
+
+        self._on_response_prepare: Signal[Any] = Signal(self)
+        self._on_startup: Signal[Any] = Signal(self)
+        self._on_shutdown: Signal[Any] = Signal(self)
+        self._on_cleanup: Signal[Any] = Signal(self)
+        self._cleanup_ctx = CleanupContext()
+        self._on_startup.append(self._cleanup_ctx.enter)
+        self._on_cleanup.append(self._cleanup_ctx.leave)
+
+        self._started = False
+        self._shut_down = False
+        self._startup_failure: BaseException | None = None
+        self._starting: asyncio.Lock | None = None
+        self._chains: dict[tuple[AbstractRoute | None, _Apps], Handler] = {}
+        #: Answers an http scope: the first request's own way, then the responder's.
+        self._http: Callable[[Scope, Receive, Send], Awaitable[None]] = self._start_and_respond
+        # Servers tell ASGI 3 from ASGI 2 and WSGI by asking whether `app.__call__` is a coroutine function. The one on
+        # the class gives a coroutine without being one: it saves a frame for each request, and lets `app()` give the
+        # application, as in aiohttp.
+        self.__dict__["__call__"] = self._asgi
+
+        router.post_init(self)
+
+    # ASGI
+
+    def __call__(self, scope: Scope | None = None, receive: Any = None, send: Any = None) -> Any:
+        """Serve an ASGI scope (``http``, ``websocket`` or ``lifespan``); without arguments, the application itself."""
+        if scope is None:
+            return self
+        if scope["type"] == "http":
+            return self._http(scope, receive, send)
+        return self._asgi(scope, receive, send)
+
+    async def _asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "http":
+                await self._http(scope, receive, send)
+            case "websocket":
+                await deny_websocket(scope, receive, send)
+            case "lifespan":
+                await serve_lifespan(self, scope, receive, send)
+            case other:
+                raise ValueError(f"Unknown ASGI scope type {other!r}: http, websocket and lifespan are served")
+
+    async def _start_and_respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._starting is None:
+            self._starting = asyncio.Lock()
+        async with self._starting:
+            if self._startup_failure is not None:
+                raise RuntimeError("The application failed to start, see the first error") from self._startup_failure
+            if not self._started:
+                try:
+                    await self.start()
+                except BaseException as exc:
+                    self._startup_failure = exc
+                    raise
+        if not self._frozen:
+            self.freeze()
+        self._compile()
+        await self._http(scope, receive, send)
+
+    def _compile(self) -> None:
+        matcher: Matcher | None
+        try:
+            matcher = self._router.compile((self,), self.chain)
+        except Irregular:
+            matcher = None
+        self._http = HTTPResponder(self, matcher, is_debug=lambda: self.debug).respond
+
+    def chain(self, route: AbstractRoute | None, apps: tuple[Application, ...]) -> Handler:
+        """The handler of ``route`` inside the middlewares of ``apps``; of a 404 or 405 for a route that is None."""
+        if isinstance(route, SystemRoute):
+            route = None
+        chain = self._chains.get((route, apps))
+        if chain is None:
+            handler = _raise_miss if route is None else cast(Handler, route.handler)
+            chain = build_chain(handler, apps)
+            if route is not None and route.has_expect_handler:
+                chain = _expecting(route, chain)
+            self._chains[route, apps] = chain
+        return chain
+
+    # Life
+
+    async def start(self, lifespan_state: MutableMapping[str, Any] | None = None) -> None:
+        """Run startup and freeze, once; what servers and runners call. Raises what a startup receiver raises."""
+        if self._started:
+            return
+        self._on_startup.freeze()
+        await self.startup()
+        self.freeze()
+
+    async def close(self) -> None:
+        """Run shutdown, where nobody has yet, and cleanup; what servers and runners call."""
+        if not self._shut_down:
+            await self.shutdown()
+        await self.cleanup()
+
+    async def __aenter__(self) -> Application:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def startup(self) -> None:
+        """Send ``on_startup``. RuntimeError before the signals are frozen."""
+        await self._on_startup.send(self)
+        self._started = True
+
+    async def shutdown(self) -> None:
+        """Send ``on_shutdown``, while connections are still open."""
+        self._shut_down = True
+        await self._on_shutdown.send(self)
+
+    async def cleanup(self) -> None:
+        """Send ``on_cleanup``, or leave the contexts that were entered where startup never came to freezing."""
+        if self._on_cleanup.frozen:
+            await self._on_cleanup.send(self)
+        else:
+            await self._cleanup_ctx.leave(self)
+
+    @property
+    def pre_frozen(self) -> bool:
+        """Whether routes, middlewares and signals refuse changes."""
+        return self._pre_frozen
+
+    def pre_freeze(self) -> None:
+        """Make routes, middlewares and signals refuse changes, here and in the sub-applications."""
+        if self._pre_frozen:
+            return
+        self._pre_frozen = True
+        self._middlewares.freeze()
+        self._router.freeze()
+        for signal in (self._on_response_prepare, self._on_startup, self._on_shutdown, self._on_cleanup):
+            signal.freeze()
+        self._cleanup_ctx.freeze()
+        for subapp in self._subapps:
+            subapp.pre_freeze()
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the application was frozen, its state included."""
+        return self._frozen
+
+    def freeze(self) -> None:
+        """Freeze the application and its sub-applications."""
+        if self._frozen:
+            return
+        self.pre_freeze()
+        self._frozen = True
+        for subapp in self._subapps:
+            subapp.freeze()
+
+    # Parts
+
+    @property
+    def logger(self) -> logging.Logger:
+        """Where errors are logged."""
+        return self._logger
+
+    @property
+    def router(self) -> UrlDispatcher:
+        """The routing table."""
+        return self._router
+
+    @property
+    def middlewares(self) -> FrozenList[Middleware]:
+        """The middlewares, the outermost first."""
+        return self._middlewares
+
+    @property
+    def client_max_size(self) -> int:
+        """The most bytes of body that ``request.read()`` and its companions take; 0 for any number."""
+        return self._client_max_size
+
+    @property
+    def client_max_fields(self) -> int:
+        """The most fields a form may have."""
+        return self._client_max_fields
+
+    @property
+    def handler_args(self) -> Mapping[str, Any] | None:
+        """The options given for aiohttp's own server."""
+        return self._handler_args
+
+    @property
+    def debug(self) -> bool:
+        """Whether tracebacks are shown to clients."""
+        if self._debug is not ...:
+            return bool(self._debug)
+        try:
+            return asyncio.get_running_loop().get_debug()
+        except RuntimeError:
+            return False
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The running event loop; deprecated, as in aiohttp."""
+        warnings.warn("loop property is deprecated", DeprecationWarning, stacklevel=2)
+        return asyncio.get_running_loop()
+
+    @property
+    def on_response_prepare(self) -> Signal[Any]:
+        """Receivers called with the request and the response before headers are sent."""
+        return self._on_response_prepare
+
+    @property
+    def on_startup(self) -> Signal[Any]:
+        """Receivers called with the application before it serves."""
+        return self._on_startup
+
+    @property
+    def on_shutdown(self) -> Signal[Any]:
+        """Receivers called when serving ends, before open connections are waited for."""
+        return self._on_shutdown
+
+    @property
+    def on_cleanup(self) -> Signal[Any]:
+        """Receivers called at the very end."""
+        return self._on_cleanup
+
+    @property
+    def cleanup_ctx(self) -> CleanupContext:
+        """Generators whose first half runs at startup and whose second half at cleanup."""
+        return self._cleanup_ctx
+
+    # Routes
+
+    def add_routes(self, routes: Iterable[AbstractRouteDef]) -> list[AbstractRoute]:
+        """Register route definitions: a `RouteTableDef`, or a list of ``web.get(...)`` and its companions."""
+        return self._router.add_routes(routes)
+
+    def add_subapp(self, prefix: str, subapp: Application) -> PrefixedSubAppResource:
+        """Serve another application below ``prefix``, with its own middlewares, state and signals.
+
+        ``subapp`` refuses new routes from then on. ValueError for an empty prefix, RuntimeError when either
+        application is frozen.
+        """
+        if not isinstance(prefix, str):
+            raise TypeError(f"Prefix must be str, got {prefix!r}")
+        prefix = prefix.rstrip("/")
+        if prefix in ("", "/"):
+            raise ValueError("Prefix cannot be empty")
+        self._check_subapp(subapp)
+        resource = PrefixedSubAppResource(prefix, subapp)
+        self._router.register_resource(resource)
+        self._adopt(subapp)
+        return resource
+
+    def add_domain(self, domain: str, subapp: Application) -> MatchedSubAppResource:
+        """Serve another application for requests to ``domain``, in which ``*`` stands for any text.
+
+        The routes of this application come first. Raises as `Domain` does, and RuntimeError as `add_subapp`.
+        """
+        if not isinstance(domain, str):
+            raise TypeError("Domain must be str")
+        rule = MaskDomain(domain) if "*" in domain else Domain(domain)
+        self._check_subapp(subapp)
+        resource = MatchedSubAppResource(rule, subapp)
+        self._router.register_resource(resource)
+        self._adopt(subapp)
+        return resource
+
+    def _check_subapp(self, subapp: Application) -> None:
+        if not isinstance(subapp, Application):
+            raise TypeError(f"A sub-application must be a web.Application, got {subapp!r}")
+        if self.frozen:
+            raise RuntimeError("Cannot add sub application to frozen application")
+        if subapp.frozen:
+            raise RuntimeError("Cannot add frozen application")
+        if subapp is self:
+            raise ValueError("An application cannot be its own sub-application")
+
+    def _adopt(self, subapp: Application) -> None:
+        for signal, sub_signal in (
+            (self._on_startup, subapp.on_startup),
+            (self._on_shutdown, subapp.on_shutdown),
+            (self._on_cleanup, subapp.on_cleanup),
+        ):
+            signal.append(_forward(sub_signal, subapp))
+        self._subapps.append(subapp)
+        subapp.pre_freeze()
+
+    # State
+
+    def _check_frozen(self) -> None:
+        if self._frozen:
+            warnings.warn(
+                "Changing state of started or joined application is deprecated", DeprecationWarning, stacklevel=3
+            )
+
+    @overload  # type: ignore[override]
+    def __getitem__(self, key: AppKey[_T]) -> _T: ...
+
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+
+    def __getitem__(self, key: str | AppKey[_T]) -> Any:
+        return self._state[key]
+
+    @overload  # type: ignore[override]
+    def __setitem__(self, key: AppKey[_T], value: _T) -> None: ...
+
+    @overload
+    def __setitem__(self, key: str, value: Any) -> None: ...
+
+    def __setitem__(self, key: str | AppKey[_T], value: Any) -> None:
+        self._check_frozen()
+        if not isinstance(key, AppKey):
+            warnings.warn(
+                "It is recommended to use web.AppKey instances for keys.", category=NotAppKeyWarning, stacklevel=2
+            )
+        self._state[key] = value
+
+    def __delitem__(self, key: str | AppKey[Any]) -> None:
+        self._check_frozen()
+        del self._state[key]
+
+    def __len__(self) -> int:
+        return len(self._state)
+
+    def __iter__(self) -> Iterator[str | AppKey[Any]]:
+        return iter(self._state)
+
+    @overload  # type: ignore[override]
+    def get(self, key: AppKey[_T], default: None = ...) -> _T | None: ...
+
+    @overload
+    def get(self, key: AppKey[_T], default: _U) -> _T | _U: ...
+
+    @overload
+    def get(self, key: str, default: Any = ...) -> Any: ...
+
+    def get(self, key: str | AppKey[_T], default: Any = None) -> Any:
+        """The value of ``key``, ``default`` where there is none."""
+        return self._state.get(key, default)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"<Application 0x{id(self):x}>"
+
+
+def _forward(signal: Signal[Any], subapp: Application) -> Callable[[Application], Awaitable[None]]:
+    async def send(app: Application) -> None:
+        await signal.send(subapp)
+
+    return send
+
+
+async def _raise_miss(request: Request) -> StreamResponse:
+    exception = request.match_info.http_exception
+    assert exception is not None
+    raise exception
+
+
+def _expecting(route: AbstractRoute, chain: Handler) -> Handler:
+    async def answer(request: Request) -> StreamResponse:
+        if request.headers.get(hdrs.EXPECT):
+            response = await route.handle_expect_header(request)
+            if response is not None:
+                return response
+        return await chain(request)
+
+    return update_wrapper(answer, chain)

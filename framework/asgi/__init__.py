@@ -1,0 +1,1 @@
+"""The conversation with the ASGI server, one module for each type of scope."""

@@ -1,0 +1,36 @@
+"""What a client is told when a handler fails: nothing but that it did, unless the application is in debug mode."""
+
+from __future__ import annotations
+
+import html
+import traceback
+from http import HTTPStatus
+
+from framework import hdrs
+from framework.requests import BaseRequest
+from framework.responses import Response
+
+__all__ = ("error_response",)
+
+
+def error_response(request: BaseRequest, status: int = 500, exc: BaseException | None = None) -> Response:
+    """The answer to a request whose handler raised.
+
+    ``exc`` is given in debug mode only, and is shown with its traceback. The page is HTML where the client accepts
+    that, else plain text.
+    """
+    title = f"{status} {HTTPStatus(status).phrase}"
+    trace = None
+    if exc is not None:
+        trace = "".join(traceback.format_exception(exc))
+    if "text/html" in request.headers.get(hdrs.ACCEPT, ""):
+        message = "Server got itself in trouble"
+        if trace is not None:
+            message = f"<h2>Traceback:</h2>\n<pre>{html.escape(trace)}</pre>"
+        page = f"<html><head><title>{title}</title></head><body>\n<h1>{title}</h1>\n{message}\n</body></html>\n"
+        response = Response(status=status, text=page, content_type="text/html")
+    else:
+        text = f"{title}\n\nServer got itself in trouble" if trace is None else f"{title}\n\n{trace}"
+        response = Response(status=status, text=text)
+    response.force_close()
+    return response

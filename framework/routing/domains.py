@@ -1,0 +1,89 @@
+"""Rules on the ``Host`` of a request, for `Application.add_domain`."""
+
+from __future__ import annotations
+
+import abc
+import re
+from typing import TYPE_CHECKING
+
+from yarl import URL
+
+if TYPE_CHECKING:
+    from framework.requests import Request
+
+__all__ = ("AbstractRuleMatching", "Domain", "MaskDomain")
+
+
+class AbstractRuleMatching(abc.ABC):
+    """A condition on requests."""
+
+    @abc.abstractmethod
+    async def match(self, request: Request) -> bool:
+        """Whether ``request`` satisfies the rule."""
+
+    @abc.abstractmethod
+    def get_info(self) -> dict[str, str]:
+        """What is known of the rule."""
+
+    @property
+    @abc.abstractmethod
+    def canonical(self) -> str:
+        """The rule as text."""
+
+
+class Domain(AbstractRuleMatching):
+    """A host name, with a port where it is not 80: ``example.com``, ``example.com:8080``.
+
+    Host names are compared without regard to case (RFC 9110, section 4.2.3), the port as the client sent it.
+    TypeError for what is no str, ValueError for what is no host name.
+    """
+
+    _label = re.compile(r"(?!-)[a-z\d-]{1,63}(?<!-)", re.ASCII)
+
+    def __init__(self, domain: str) -> None:
+        self._domain = self._validated(domain)
+
+    @property
+    def canonical(self) -> str:
+        return self._domain
+
+    def get_info(self) -> dict[str, str]:
+        return {"domain": self._domain}
+
+    def match_domain(self, host: str) -> bool:
+        """Whether a ``Host`` header's value satisfies the rule."""
+        return host.lower() == self._domain
+
+    async def match(self, request: Request) -> bool:
+        return self.match_domain(request.host)
+
+    def _validated(self, domain: str) -> str:
+        if not isinstance(domain, str):
+            raise TypeError("Domain must be str")
+        domain = domain.rstrip(".").lower()
+        if not domain:
+            raise ValueError("Domain cannot be empty")
+        if "://" in domain:
+            raise ValueError("Scheme not supported")
+        url = URL(f"http://{domain}")
+        host = url.raw_host
+        if host is None or not all(self._label.fullmatch(label) for label in host.split(".")):
+            raise ValueError("Domain not valid")
+        return host if url.port == 80 else f"{host}:{url.port}"
+
+
+class MaskDomain(Domain):
+    """A host name in which ``*`` stands for any text: ``*.example.com``. Dots are literal."""
+
+    _label = re.compile(r"(?!-)[a-z\d*-]{1,63}(?<!-)", re.ASCII)
+
+    def __init__(self, domain: str) -> None:
+        super().__init__(domain)
+        self._mask = re.compile(".*".join(re.escape(text) for text in self._domain.split("*")))
+
+    @property
+    def canonical(self) -> str:
+        return self._mask.pattern
+
+    def match_domain(self, host: str) -> bool:
+        return self._mask.fullmatch(host.lower()) is not None

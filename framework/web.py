@@ -1,0 +1,87 @@
+"""The façade: aiohttp.web's names. A program changes one import, ``from framework import web``."""
+
+from __future__ import annotations
+
+from framework.applications import Application
+from framework.cleanup import CleanupError
+from framework.exceptions import *  # noqa: F403 - the tree of HTTP exceptions, all of which are public
+from framework.exceptions import __all__ as _exceptions
+from framework.keys import AppKey, NotAppKeyWarning, RequestKey, ResponseKey
+from framework.middlewares import middleware, normalize_path_middleware
+from framework.requests import BaseRequest, Request
+from framework.responses import Response, StreamResponse, json_bytes_response, json_response
+from framework.routing.definitions import (
+    AbstractRouteDef,
+    RouteDef,
+    RouteTableDef,
+    StaticDef,
+    delete,
+    get,
+    head,
+    options,
+    patch,
+    post,
+    put,
+    route,
+    static,
+    view,
+)
+from framework.routing.dispatcher import UrlDispatcher
+from framework.routing.match_info import UrlMappingMatchInfo
+from framework.routing.resources import (
+    AbstractResource,
+    DynamicResource,
+    PlainResource,
+    PrefixedSubAppResource,
+    Resource,
+)
+from framework.routing.routes import AbstractRoute, ResourceRoute
+from framework.routing.views import View
+from framework.serving.run import run_app
+from framework.serving.runners import GracefulExit
+from framework.streams import RequestPayloadError
+
+__all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their module
+    *_exceptions,
+    "AbstractResource",
+    "AbstractRoute",
+    "AbstractRouteDef",
+    "AppKey",
+    "Application",
+    "BaseRequest",
+    "CleanupError",
+    "DynamicResource",
+    "GracefulExit",
+    "NotAppKeyWarning",
+    "PlainResource",
+    "PrefixedSubAppResource",
+    "Request",
+    "RequestKey",
+    "RequestPayloadError",
+    "Resource",
+    "ResourceRoute",
+    "Response",
+    "ResponseKey",
+    "RouteDef",
+    "RouteTableDef",
+    "StaticDef",
+    "StreamResponse",
+    "UrlDispatcher",
+    "UrlMappingMatchInfo",
+    "View",
+    "delete",
+    "get",
+    "head",
+    "json_bytes_response",
+    "json_response",
+    "middleware",
+    "normalize_path_middleware",
+    "options",
+    "patch",
+    "post",
+    "put",
+    "route",
+    "run_app",
+    "static",
+    "view",
+)
