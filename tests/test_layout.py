@@ -1,4 +1,4 @@
-"""The shape of the project: which module may import which, what an import costs, and that the documents tell the truth."""
+"""The shape of the project: which module may import which, what that loads, and that the documents tell the truth."""
 
 from __future__ import annotations
 
@@ -23,10 +23,26 @@ PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "framework"
 
 # Top to bottom: a module imports only from above its own line.
-ORDER = """
-    framework
-    typedefs
-""".split()
+SHELVES = """
+    .
+    typedefs hdrs keys http_version
+    sansio sansio.headers sansio.text sansio.conditions sansio.cookies sansio.forms sansio.forwarded sansio.json
+    sansio.paths
+    signals cleanup config_dict content payloads
+    streams transports writers
+    responses
+    exceptions
+    requests
+    routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info
+    routing.resources routing.matcher routing.dispatcher
+    middlewares
+    asgi asgi.errors asgi.http asgi.websocket asgi.lifespan
+    applications
+    serving serving.access_log serving.sites serving.server serving.runners serving.run
+    test_utils
+    web
+"""
+ORDER = ["framework" if name == "." else f"framework.{name}" for name in SHELVES.split()]
 
 # Needed only by those who use what they are for.
 OPTIONAL = {
@@ -133,8 +149,9 @@ def test_web_exports_what_it_imports() -> None:
     assert set(web.__all__) == public
 
 
-def test_webs_exports_are_sorted_and_unique() -> None:
-    assert list(web.__all__) == sorted(set(web.__all__))
+def test_web_exports_each_name_once() -> None:
+    # ruff keeps them sorted (RUF022).
+    assert len(web.__all__) == len(set(web.__all__))
 
 
 @pytest.mark.parametrize("name", MODULES)

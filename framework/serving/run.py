@@ -89,7 +89,7 @@ def run_app(
         handle_signals: False leaves SIGINT and SIGTERM as they are. Needed outside the main thread.
         reuse_address: SO_REUSEADDR. Default: as the system needs it.
         reuse_port: SO_REUSEPORT, to let several processes share a port.
-        handler_cancellation: cancel the handler when its client disconnects.
+        handler_cancellation: cancel the handler when its client disconnects. Not done yet: True is a warning.
         loop: run in this event loop, which is closed at the end. Default: a new one, uvloop's if it is installed.
         **kwargs: options of aiohttp's own HTTP implementation; they are accepted with a warning that names the
             alternative.
@@ -102,7 +102,7 @@ def run_app(
     """
     stray_awaitable = app if inspect.iscoroutine(app) else None
     try:
-        _check_options(kwargs, access_log_class, access_log_format)
+        _check_options(kwargs, access_log_class, access_log_format, handler_cancellation)
         _check_caller(handle_signals)
         if loop is None:
             loop = _new_event_loop()
@@ -123,7 +123,6 @@ def run_app(
     run = _Run(
         print=print,
         handle_signals=handle_signals,
-        handler_cancellation=handler_cancellation,
         scheme="http" if ssl_context is None else "https",
         server_options={
             "shutdown_timeout": shutdown_timeout,
@@ -142,7 +141,9 @@ def run_app(
     _run_until_stopped(loop, run, app)
 
 
-def _check_options(kwargs: dict[str, Any], access_log_class: type, access_log_format: str) -> None:
+def _check_options(
+    kwargs: dict[str, Any], access_log_class: type, access_log_format: str, handler_cancellation: bool
+) -> None:
     unknown = sorted(kwargs.keys() - _AIOHTTP_PROTOCOL_OPTIONS.keys())
     if unknown:
         raise TypeError(f"run_app() got unexpected keyword arguments: {', '.join(unknown)}")
@@ -157,6 +158,11 @@ def _check_options(kwargs: dict[str, Any], access_log_class: type, access_log_fo
         _warn(
             "run_app(access_log_format=...) has no effect yet: add a logging.Formatter to the logger framework.access, "
             "whose records carry the request's values (%(remote_address)s, %(response_status)s, ...)"
+        )
+    if handler_cancellation:
+        _warn(
+            "run_app(handler_cancellation=True) has no effect yet: handlers run on when their client disconnects; "
+            "long ones can ask with await request.is_disconnected()"
         )
 
 
@@ -238,7 +244,6 @@ class _Run:
         *,
         print: Callable[..., None] | None,
         handle_signals: bool,
-        handler_cancellation: bool,
         scheme: str,
         server_options: dict[str, Any],
         host: str | Iterable[str] | None,
@@ -254,7 +259,6 @@ class _Run:
         self.exit_reason: BaseException | None = None
         self._print = print
         self._handle_signals = handle_signals
-        self._handler_cancellation = handler_cancellation
         self._scheme = scheme
         self._server_options = server_options
         self._host = host
@@ -278,7 +282,7 @@ class _Run:
                 app = await app
             if not isinstance(app, Application):
                 raise TypeError(f"run_app() serves a web.Application, or an awaitable that makes one, not {app!r}")
-            await app.startup()
+            await _start(app)
             self._server = server = Server(app, on_shutdown=app.shutdown, **self._server_options)
             sites: list[Site] = []
             try:
@@ -345,6 +349,18 @@ class _Run:
                 continue
             installed.append(number)
         return installed
+
+
+async def _start(app: Application) -> None:
+    try:
+        await app.start()
+    except BaseException:
+        # What had been entered of cleanup_ctx is left again.
+        try:
+            await app.cleanup()
+        except Exception:
+            app.logger.exception("Cleanup after a failed startup failed")
+        raise
 
 
 def _listed(value: Any, single: type | tuple[type, ...]) -> list[Any]:

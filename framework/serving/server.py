@@ -129,7 +129,7 @@ class Server(uvicorn.Server):
             # Websockets; for HTTP it is what _close_idle did.
             connection.shutdown()
         deadline = time.monotonic() + self._shutdown_timeout
-        while (state.tasks or state.connections) and not self.force_exit and time.monotonic() < deadline:
+        while self._is_busy() and not self.force_exit and time.monotonic() < deadline:
             # Connections that were being accepted when listening ended come late.
             self._close_idle()
             await self._wait_for_tasks(min(_TICK, max(0.0, deadline - time.monotonic())))
@@ -138,8 +138,7 @@ class Server(uvicorn.Server):
 
         self.force_exit = True
         for connection in list(state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
+            connection.transport.abort()
         # The connections hear of their end in the loop's next round, and handlers are cancelled with the client gone.
         await asyncio.sleep(0)
         for task in state.tasks:
@@ -148,6 +147,17 @@ class Server(uvicorn.Server):
         await self._wait_for_tasks(_CANCELLED_GRACE)
         if state.tasks:
             logger.error("%d request handlers did not end when they were cancelled", len(state.tasks))
+
+    def _is_busy(self) -> bool:
+        """Whether a handler runs, or a response is on its way out.
+
+        A TLS connection that has sent everything may stay for as long as the client takes to say goodbye (RFC 8446,
+        section 6.1); nothing would be lost by dropping it.
+        """
+        return bool(self.server_state.tasks) or not all(
+            connection.transport.is_closing() and not connection.transport.get_write_buffer_size()
+            for connection in self.server_state.connections
+        )
 
     def _close_idle(self) -> None:
         websocket = self.config.ws_protocol_class

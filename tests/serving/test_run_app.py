@@ -175,6 +175,28 @@ def test_a_startup_error_is_shown_and_fails_the_process() -> None:
     assert program.stderr().endswith("RuntimeError: the database is down")
 
 
+def test_a_failed_startup_leaves_the_contexts_it_entered() -> None:
+    source = """
+    from framework import web
+
+    async def context(app):
+        print("entered")
+        yield
+        print("left")
+
+    async def fail(app):
+        raise RuntimeError("later")
+
+    app = web.Application()
+    app.cleanup_ctx.append(context)
+    app.on_startup.append(fail)
+    web.run_app(app, port=0, host="127.0.0.1")
+    """
+    with Program(source) as program:
+        assert program.finish() == 1
+    assert program.lines == ["entered", "left"]
+
+
 def test_a_cleanup_error_is_shown_and_fails_the_process() -> None:
     source = """
     import signal

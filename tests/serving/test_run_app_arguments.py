@@ -56,6 +56,7 @@ def test_an_unknown_keyword() -> None:
         ({"max_line_size": 1}, "limits"),
         ({"access_log_format": "%r"}, "Formatter"),
         ({"access_log_class": object}, "access_log=None"),
+        ({"handler_cancellation": True}, "is_disconnected"),
     ],
 )
 def test_what_uvicorn_cannot_do_is_a_warning_with_the_alternative(options: dict[str, Any], advice: str) -> None:
