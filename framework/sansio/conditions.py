@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 __all__ = (
@@ -31,7 +31,7 @@ ETAG_ANY: Final = "*"
 _ETAGC: Final = r"[!#-~\x80-\xff]+"
 _ETAG_VALUE: Final = re.compile(_ETAGC)
 _ETAG: Final = re.compile(rf'(W/)?"({_ETAGC})"')
-_ETAG_IN_LIST: Final = re.compile(rf'(W/)?"({_ETAGC})"\s*(?:,\s*|\Z)')
+_ETAG_IN_LIST: Final = re.compile(rf'(W/)?"({_ETAGC})"(?:\s*,\s*|\Z)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def format_http_date(moment: datetime | float) -> str:
     if isinstance(moment, datetime):
         fields = moment.utctimetuple()
         if moment.microsecond:
-            fields = time.gmtime(math.ceil(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()))
+            fields = (moment.replace(microsecond=0) + timedelta(seconds=1)).utctimetuple()
     else:
         fields = time.gmtime(math.ceil(moment))
     return (
