@@ -87,13 +87,16 @@ def main() -> None:
             "connections": served.CONNECTIONS,
         }
         own_server = table.pop(peers.AIOHTTP, {})
-        results["served"] = {
-            server: {
-                workload: {peer: cell.best for peer, cell in {**row, **own_server.get(workload, {})}.items()}
-                for workload, row in rows.items()
+        for key in ("best", "best_cpu"):
+            results["served" if key == "best" else "served_cpu"] = {
+                server: {
+                    workload: {
+                        peer: getattr(cell, key) for peer, cell in {**row, **own_server.get(workload, {})}.items()
+                    }
+                    for workload, row in rows.items()
+                }
+                for server, rows in table.items()
             }
-            for server, rows in table.items()
-        }
         for server, rows in {**table, peers.AIOHTTP: own_server}.items():
             for workload, row in rows.items():
                 notes += [f"{peer} on {server}, {workload}: {cell.note}" for peer, cell in row.items() if cell.note]

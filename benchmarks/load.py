@@ -15,7 +15,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 from benchmarks.workloads import DISTINCT_REQUESTS, Workload, find
 
@@ -53,18 +55,30 @@ def have_wrk() -> bool:
     return shutil.which("wrk") is not None
 
 
-def requests_per_second(port: int, workload: Workload, seconds: float, connections: int, pin: Sequence[str]) -> float:
-    """Requests per second that the server answers. `pin` is the command that holds the generator to its core."""
+@dataclass(frozen=True)
+class Load:
+    """What a server answered."""
+
+    requests: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        return self.requests / self.seconds
+
+
+def press(port: int, workload: Workload, seconds: float, connections: int, pin: Sequence[str]) -> Load:
+    """Puts load on a server for so many seconds. `pin` is the command that holds the generator to its core."""
     if have_wrk():
         return wrk(port, workload, seconds, connections, pin)
     command = [*pin, sys.executable, "-m", "benchmarks.load", "127.0.0.1", str(port), workload.name]
     done = subprocess.run([*command, str(seconds), str(connections)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise LoadError(done.stderr.strip().splitlines()[-1])
-    return float(done.stdout)
+    return Load(**json.loads(done.stdout))
 
 
-def wrk(port: int, workload: Workload, seconds: float, connections: int, pin: Sequence[str]) -> float:
+def wrk(port: int, workload: Workload, seconds: float, connections: int, pin: Sequence[str]) -> Load:
     # wrk counts whole seconds only.
     duration = f"{max(1, round(seconds))}s"
     command = [*pin, "wrk", "--threads", "1", "--connections", str(connections), "--duration", duration]
@@ -90,10 +104,11 @@ def wrk(port: int, workload: Workload, seconds: float, connections: int, pin: Se
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if failed := re.search(r"Non-2xx or 3xx responses: \d+|Socket errors: .*", output):
         raise LoadError(failed[0])
+    total = re.search(r"(\d+) requests in ", output)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
-    if rate is None:
-        raise LoadError(f"wrk printed no rate: {output!r}")
-    return float(rate[1])
+    if total is None or rate is None or not int(total[1]):
+        raise LoadError(f"wrk counted no requests: {output!r}")
+    return Load(int(total[1]), int(total[1]) / float(rate[1]))
 
 
 class Connection(asyncio.Protocol):
@@ -108,8 +123,8 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # Not by isinstance: uvloop's transports derive from nothing of asyncio's.
+        self.transport = cast("asyncio.Transport", transport)
         self.send()
 
     def send(self) -> None:
@@ -151,7 +166,7 @@ def as_bytes(host: str, workload: Workload, number: int) -> bytes:
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
-async def generate(host: str, port: int, workload: Workload, seconds: float, connections: int) -> float:
+async def generate(host: str, port: int, workload: Workload, seconds: float, connections: int) -> Load:
     total = DISTINCT_REQUESTS if workload.varies else 1
     requests = [as_bytes(f"{host}:{port}", workload, number) for number in range(total)]
     loop = asyncio.get_running_loop()
@@ -169,7 +184,7 @@ async def generate(host: str, port: int, workload: Workload, seconds: float, con
     responses = sum(protocol.responses for protocol in protocols)
     for protocol in protocols:
         protocol.transport.abort()
-    return responses / elapsed
+    return Load(responses, elapsed)
 
 
 def main() -> None:
@@ -181,7 +196,8 @@ def main() -> None:
     else:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        print(json.dumps(runner.run(generate(host, int(port), find(workload), float(seconds), int(connections)))))
+        load = runner.run(generate(host, int(port), find(workload), float(seconds), int(connections)))
+    print(json.dumps(asdict(load)))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,10 @@ def panel(axes: Any, figures: Mapping[str, Mapping[str, float | None]], title: s
             position = line - 0.4 + (index + 0.5) * height
             axes.barh(position, min(relative, LONGEST_BAR), height * 0.92, color=COLOURS[name])
             label = f"{relative:.2f}" if relative < 10 else f"{relative:,.0f}"
-            axes.text(min(relative, LONGEST_BAR) + 0.05, position, label, va="center", fontsize=5.5, color="#444444")
+            if relative > LONGEST_BAR:
+                label = f"… {label}"
+            end = (min(relative, LONGEST_BAR), position)
+            axes.annotate(label, end, (2, 0), textcoords="offset points", va="center", fontsize=5.5, color="#444444")
     axes.axvline(1, color=COLOURS[peers.OURS], linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(figures)), [workloads.find(name).title for name in figures])
     axes.invert_yaxis()

@@ -35,7 +35,9 @@ def titles(names: Sequence[str]) -> dict[str, str]:
 
 
 def ratio(value: float | None, base: float | None) -> str:
-    return f"{value / base:.2f}" if value and base else "-"
+    if not value or not base:
+        return "-"
+    return f"{value / base:.2f}" if value / base >= 0.1 else f"{value / base:.2g}"
 
 
 def grid(rows: Sequence[Sequence[str]]) -> str:
@@ -94,6 +96,12 @@ def text(results: Mapping[str, Any]) -> str:
             f"{how['seconds']:g} s, {how['connections']} connections, {about['load_generator']})\n\n"
             + table(figures, decimals=0, most=True)
         )
+        used = results["served_cpu"][server]
+        if any(value for row in used.values() for value in row.values()):
+            parts.append(
+                f"Served by {server}, µs of processor time per request in server and framework, less is better\n\n"
+                + table(used, decimals=1, most=False)
+            )
     if notes := results.get("notes"):
         parts.append("Notes\n\n" + "\n".join(f"- {note}" for note in notes))
     parts.append(", ".join(f"{name} {version}" for name, version in about["versions"].items()))

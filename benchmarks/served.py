@@ -12,8 +12,9 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from benchmarks.load import LoadError, requests_per_second
+from benchmarks.load import LoadError, press
 from benchmarks.peers import AIOHTTP_PEER, Peer
 from benchmarks.workloads import Workload
 
@@ -27,11 +28,17 @@ class ServedCell:
     """One framework on one server and workload."""
 
     rounds: list[float] = field(default_factory=list)
+    # Microseconds of processor time per request, where the system tells.
+    cpu_rounds: list[float] = field(default_factory=list)
     note: str = ""
 
     @property
     def best(self) -> float | None:
         return max(self.rounds) if self.rounds else None
+
+    @property
+    def best_cpu(self) -> float | None:
+        return min(self.cpu_rounds) if self.cpu_rounds else None
 
 
 def cores() -> tuple[list[str], list[str]]:
@@ -108,6 +115,27 @@ class Server:
         finally:
             connection.close()
 
+    def cpu_seconds(self) -> float:
+        """Processor time that the server and its child processes have used (from Linux's /proc, elsewhere 0)."""
+        ticks = 0
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                # The second field, a program's name in parentheses, may hold anything; proc(5) counts from 1.
+                fields = stat.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            session, user, system = int(fields[3]), int(fields[11]), int(fields[12])
+            if session == self.process.pid:
+                ticks += user + system
+        return ticks / os.sysconf("SC_CLK_TCK") if ticks else 0
+
+    def round(self, workload: Workload, seconds: float, pin: Sequence[str], cell: ServedCell) -> None:
+        before = self.cpu_seconds()
+        load = press(self.port, workload, seconds, CONNECTIONS, pin)
+        cell.rounds.append(load.rate)
+        if used := self.cpu_seconds() - before:
+            cell.cpu_rounds.append(used / load.requests * 1e6)
+
     def stop(self) -> None:
         """Ends the server and whatever processes it has started."""
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -155,7 +183,7 @@ def measure(
                 try:
                     server.check(workload)
                     if server not in warm:
-                        requests_per_second(server.port, workload, 1, CONNECTIONS, pin_load)
+                        press(server.port, workload, 1, CONNECTIONS, pin_load)
                         warm.add(server)
                 except (AssertionError, LoadError, OSError) as error:
                     cell.note = str(error)
@@ -165,7 +193,7 @@ def measure(
             for _ in range(rounds):
                 for server, cell in able:
                     try:
-                        cell.rounds.append(requests_per_second(server.port, workload, seconds, CONNECTIONS, pin_load))
+                        server.round(workload, seconds, pin_load, cell)
                     except LoadError as error:
                         cell.note = str(error)
             figures = "  ".join(f"{s.kind}/{s.peer.name} {c.best:.0f}" for s, c in able if c.best)
