@@ -203,22 +203,22 @@ def _decode_name(name: bytes) -> str:
 
 
 _DEFAULT_CONTENT_TYPE: Final = "application/octet-stream"
-_NO_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType({})
 # type "/" subtype and parameters in the plain form of RFC 9110, section 8.3.1, where the lenient parser below and a
 # strict one agree. Anything else takes the long way.
 _PLAIN_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+\-*]+/[A-Za-z0-9!#$&^_.+\-*]+")
 _PLAIN_PARAMETER: Final = re.compile(
     r';[ ]?([A-Za-z0-9_\-]+)=(?:([A-Za-z0-9!#$&^_.+\-]+)|"([A-Za-z0-9!#$&^_.+\-/:=?,]+)")'
 )
-# The lenient parser is the standard library's for e-mail, which is not linear: longer values than anybody sends are
-# read without it.
-_LENIENT_LIMIT: Final = 256
-_ANY_PARAMETER: Final = re.compile(r'[ \t;]*([^\s;="]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;]*))[^;]*', re.DOTALL)
+# The lenient parser is the standard library's for e-mail, which is not linear; and what is remembered must be small.
+# Longer values than anybody sends are read without either.
+_ORDINARY_LENGTH: Final = 256
+# Atomic repetitions (++): no other way to match is tried, so that reading is linear.
+_ANY_NAME: Final = re.compile(r"[ \t]*+([^\s;=\"]++)[ \t]*+=[ \t]*+")
+_ANY_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 _NO_LINE_ENDS: Final = {ord("\r"): None, ord("\n"): None}
 
 
-@lru_cache(maxsize=128)
 def parse_content_type(value: str) -> tuple[str, Mapping[str, str]]:
     """The media type, lower-case, and the parameters of a Content-Type (RFC 9110, section 8.3).
 
@@ -229,25 +229,33 @@ def parse_content_type(value: str) -> tuple[str, Mapping[str, str]]:
         The type, ``application/octet-stream`` for a missing or invalid one (as aiohttp), and the parameters with
         lower-case names.
     """
+    if len(value) <= _ORDINARY_LENGTH:
+        return _parse_ordinary(value)
+    return _parse_plain(value) or _parse_long(value)
+
+
+@lru_cache(maxsize=128)
+def _parse_ordinary(value: str) -> tuple[str, Mapping[str, str]]:
+    return _parse_plain(value) or _parse_leniently(value)
+
+
+def _parse_plain(value: str) -> tuple[str, Mapping[str, str]] | None:
     media_type = _PLAIN_TYPE.match(value)
-    if media_type is not None:
-        end = media_type.end()
-        parameters: dict[str, str] = {}
-        while end < len(value):
-            parameter = _PLAIN_PARAMETER.match(value, end)
-            if parameter is None:
-                break
-            name, plain, quoted = parameter.groups()
-            parameters.setdefault(name.lower(), plain or quoted)
-            end = parameter.end()
-        else:
-            return media_type[0].lower(), MappingProxyType(parameters) if parameters else _NO_PARAMETERS
-    return _parse_content_type_leniently(value)
+    if media_type is None:
+        return None
+    end = media_type.end()
+    parameters: dict[str, str] = {}
+    while end < len(value):
+        parameter = _PLAIN_PARAMETER.match(value, end)
+        if parameter is None:
+            return None
+        name, plain, quoted = parameter.groups()
+        parameters.setdefault(name.lower(), plain or quoted)
+        end = parameter.end()
+    return media_type[0].lower(), MappingProxyType(parameters)
 
 
-def _parse_content_type_leniently(value: str) -> tuple[str, Mapping[str, str]]:
-    if len(value) > _LENIENT_LIMIT:
-        return _media_type(value), MappingProxyType(_long_parameters(value))
+def _parse_leniently(value: str) -> tuple[str, Mapping[str, str]]:
     # Imported when the first odd value comes: the e-mail package is large.
     from email.message import EmailMessage
     from email.policy import HTTP
@@ -258,16 +266,30 @@ def _parse_content_type_leniently(value: str) -> tuple[str, Mapping[str, str]]:
         parameters = message.get_params() or []
         return _media_type(str(message["Content-Type"])), MappingProxyType(dict(parameters[1:]))
     except Exception:  # Its parser has bugs, and nothing that a client sends may become a 500.
-        return _media_type(value), MappingProxyType(_long_parameters(value))
+        return _parse_long(value)
+
+
+def _parse_long(value: str) -> tuple[str, Mapping[str, str]]:
+    parameters: dict[str, str] = {}
+    position = value.find(";")
+    while 0 <= position < len(value):
+        name = _ANY_NAME.match(value, position + 1)
+        if name is not None:
+            position = name.end()
+            quoted = _ANY_QUOTED.match(value, position)
+            if quoted is not None:
+                text = _QUOTED_PAIR.sub(r"\1", quoted[1])
+                position = quoted.end()
+            else:
+                end = value.find(";", position)
+                text = value[position : end if end >= 0 else len(value)].strip()
+            parameters.setdefault(name[1].lower(), text)
+            position = value.find(";", position)
+        else:
+            position = value.find(";", position + 1)
+    return _media_type(value), MappingProxyType(parameters)
 
 
 def _media_type(value: str) -> str:
     media_type = value.partition(";")[0].strip().lower()
     return media_type if media_type.count("/") == 1 else _DEFAULT_CONTENT_TYPE
-
-
-def _long_parameters(value: str) -> dict[str, str]:
-    parameters: dict[str, str] = {}
-    for name, quoted, plain in _ANY_PARAMETER.findall(value.partition(";")[2]):
-        parameters.setdefault(name.lower(), _QUOTED_PAIR.sub(r"\1", quoted) if quoted else plain.strip())
-    return parameters
