@@ -70,6 +70,8 @@ class Server(uvicorn.Server):
             self._run_request,
             interface="asgi3",
             lifespan="off",
+            # What recent versions of uvicorn choose by themselves; older ones choose a deprecated API of websockets.
+            ws="websockets-sansio",
             # Logging belongs to the program: uvicorn's loggers stay as it has set them up, and the access log is ours.
             log_config=None,
             access_log=False,

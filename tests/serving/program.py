@@ -79,6 +79,8 @@ class Program:
         """The first address that run_app says it listens at."""
         found = re.search(r"Running on ([^ ,]+)", self.read_until("Running on"))
         assert found is not None
+        # The message is two lines, and a signal must not fall between them.
+        self.read_until("CTRL+C")
         return found[1]
 
     def send(self, signal_number: int) -> None:

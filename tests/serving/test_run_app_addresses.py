@@ -43,7 +43,7 @@ def test_a_port_in_use_is_an_error_after_cleanup() -> None:
 def test_several_hosts() -> None:
     with Program(HELLO + "    web.run_app(app, host=['127.0.0.1', '127.0.0.2'], port=0)") as program:
         program.url()
-        urls = program.lines[-1].split(" ")[3:5]
+        urls = program.lines[-2].split(" ")[3:5]
         for host, url in zip(["127.0.0.1", "127.0.0.2"], urls, strict=True):
             assert url.startswith(f"http://{host}:")
             assert program.client.get(url.rstrip(",")).text == "hello over http"
