@@ -27,10 +27,8 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds in-process (15; quick: 7)")
     parser.add_argument("--seconds", type=float, metavar="S", help="a round's length in-process (0.04; quick: 0.015)")
-    parser.add_argument("--served-rounds", type=int, metavar="N", help="rounds over the socket (3; quick: 1)")
-    parser.add_argument(
-        "--served-seconds", type=float, metavar="S", help="a round's length over the socket (3; quick: 1)"
-    )
+    parser.add_argument("--served-rounds", type=int, metavar="N", help="rounds over the socket (8; quick: 1)")
+    parser.add_argument("--served-seconds", type=float, metavar="S", help="a round's length over the socket (1)")
     parser.add_argument("--build-limit", type=float, metavar="S", help="for building an application (300; quick: 20)")
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="the event loop in-process")
     parser.add_argument("--save", action="store_true", help="write results/ also when only a part was measured")
@@ -42,8 +40,8 @@ def main() -> None:
     quick = chosen.quick
     rounds = chosen.rounds or (7 if quick else 15)
     seconds = chosen.seconds or (0.015 if quick else 0.04)
-    served_rounds = chosen.served_rounds or (1 if quick else 3)
-    served_seconds = chosen.served_seconds or (1 if quick else 3)
+    served_rounds = chosen.served_rounds or (1 if quick else 8)
+    served_seconds = chosen.served_seconds or 1
     build_limit = chosen.build_limit or (20 if quick else 300)
     selected_peers = peers.select(chosen.peers)
     selected = workloads.select(chosen.only)
