@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.contract.backends import Backend
 
@@ -26,13 +27,13 @@ async def observe(
 ) -> Any:
     """What `look(request)` returns or awaits to inside a handler; its exception is raised here."""
     results: list[Any] = []
-    errors: list[Exception] = []
+    errors: list[BaseException] = []
 
     async def handler(request: Any) -> Any:
         try:
             result = look(request)
             results.append(await result if inspect.isawaitable(result) else result)
-        except Exception as exc:
+        except (Exception, pytest.fail.Exception) as exc:
             errors.append(exc)
         return backend.web.Response()
 

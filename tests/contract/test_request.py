@@ -369,7 +369,7 @@ async def test_empty_request_is_true(backend: Backend) -> None:
 
 
 async def test_requests_are_equal_by_identity_only(backend: Backend) -> None:
-    assert await observe(backend, lambda r: (r == r.clone(), r == {}, r == r)) == (False, False, True)  # noqa: PLR0124
+    assert await observe(backend, lambda r: (r == r.clone(), r == {}, r == r)) == (False, False, True)
 
 
 async def test_storage_is_per_request(backend: Backend) -> None:

@@ -363,7 +363,9 @@ async def test_form_of_a_thousand_fields(backend: Backend) -> None:
     assert len(await observe(backend, form_items, "POST", content=body, headers=FORM)) == 1000
 
 
-@pytest.mark.parametrize("body", [b"&".join(b"a%d=1" % number for number in range(1001)), b"&" * 1001])
+@pytest.mark.parametrize(
+    "body", [b"&".join(b"a%d=1" % number for number in range(1001)), b"&" * 1001], ids=["fields", "separators"]
+)
 async def test_form_of_more_fields_than_allowed(backend: Backend, body: bytes) -> None:
     async def handler(request: Any) -> Any:
         await request.post()
@@ -455,7 +457,9 @@ async def test_limit_of_the_outer_application_counts_in_a_sub_application(backen
 
 
 @pytest.mark.parametrize(
-    ("coding", "body"), [("gzip", gzip.compress(b"hello")), ("deflate", zlib.compress(b"hello")), ("x-none", b"hello")]
+    ("coding", "body"),
+    [("gzip", gzip.compress(b"hello")), ("deflate", zlib.compress(b"hello")), ("x-none", b"hello")],
+    ids=["gzip", "deflate", "unknown"],
 )
 async def test_content_coding_is_undone(backend: Backend, coding: str, body: bytes) -> None:
     headers = {"Content-Encoding": coding}
