@@ -15,6 +15,7 @@ Each one is a `Response` and an `Exception` at once: it can be raised, returned,
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -104,7 +105,7 @@ class HTTPException(Response, Exception):
     Args:
         headers: sent with the answer.
         reason: the reason phrase; the standard one if None.
-        body: the content; excludes ``text``.
+        body: the content; excludes ``text``. Deprecated, as in aiohttp: issues a `DeprecationWarning`.
         text: the content as text; ``"404: Not Found"`` in the manner of the status if neither is given.
         content_type: the media type of the content.
     """
@@ -123,6 +124,12 @@ class HTTPException(Response, Exception):
         text: str | None = None,
         content_type: str | None = None,
     ) -> None:
+        if body is not None:
+            warnings.warn(
+                "The body argument of HTTP exceptions is deprecated (as in aiohttp): use text, or return a Response",
+                DeprecationWarning,
+                stacklevel=2,
+            )
         if reason is None:
             reason = _REASONS.get(self.status_code, "")
         if body is None and text is None and not self.empty_body:
