@@ -126,7 +126,7 @@ class HTTPException(Response, Exception):
     ) -> None:
         if body is not None:
             warnings.warn(
-                "The body argument of HTTP exceptions is deprecated (as in aiohttp): use text, or return a Response",
+                "body argument is deprecated for http web exceptions: pass text, or return a Response",
                 DeprecationWarning,
                 stacklevel=2,
             )
