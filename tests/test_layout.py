@@ -25,7 +25,7 @@ PACKAGE = PROJECT / "framework"
 # Top to bottom: a module imports only from above its own line.
 SHELVES = """
     .
-    typedefs hdrs keys http_version
+    typedefs hdrs keys reify http_version
     sansio sansio.headers sansio.text sansio.conditions sansio.cookies sansio.forms sansio.forwarded sansio.json
     sansio.paths
     signals cleanup config_dict content payloads
@@ -107,7 +107,9 @@ def run_python(source: str) -> str:
 
 
 def test_every_module_has_its_place_in_the_order() -> None:
-    assert sorted(ORDER) == sorted(MODULES)
+    assert set(MODULES) - set(ORDER) == set(), "give each new module its place in SHELVES"
+    assert set(ORDER) - set(MODULES) == set(), "these are gone: take them out of SHELVES"
+    assert len(ORDER) == len(MODULES)
 
 
 @pytest.mark.parametrize("module", MODULES)
