@@ -22,12 +22,13 @@ from framework.content import HeadersMixin
 from framework.exceptions import HTTPBadRequest, HTTPRequestEntityTooLarge, HTTPUnsupportedMediaType
 from framework.http_version import HttpVersion, parse_version
 from framework.keys import RequestKey
+from framework.reify import reify
 from framework.sansio import json as sansio_json
 from framework.sansio.conditions import ETag, parse_etags, parse_http_date, parse_range
 from framework.sansio.cookies import parse_cookie_header
 from framework.sansio.forms import TooManyFields, parse_form, parse_query
 from framework.sansio.forwarded import parse_forwarded
-from framework.sansio.headers import decode_headers
+from framework.sansio.headers import decode_headers, parse_content_type
 from framework.sansio.paths import raw_path
 from framework.streams import StreamReader
 from framework.transports import ASGITransport
@@ -48,7 +49,9 @@ _UNSET: Final[Any] = object()
 #: RFC 9110, section 7.2: a host and a port. What does not look so is kept out of URLs.
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-_FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+_UTF8_TYPES: Final = frozenset({None, b"application/json", b"application/json; charset=utf-8"})
+_UTF8: Final = frozenset({None, "utf-8", "UTF-8"})
+_FORM: Final = b"application/x-www-form-urlencoded"
 
 
 class RawRequestMessage(NamedTuple):
@@ -286,6 +289,23 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
         return "keep-alive" in connection
 
     @property
+    def content_type(self) -> str:
+        """The media type without parameters, ``application/octet-stream`` where none is given."""
+        return self._parsed_content_type()[0]
+
+    @property
+    def charset(self) -> str | None:
+        """The charset parameter of the content type."""
+        return self._parsed_content_type()[1].get("charset")
+
+    def _parsed_content_type(self) -> tuple[str, Mapping[str, str]]:
+        # PERF: from the raw headers, which need not all be decoded for it: 0.4 µs instead of 1.6.
+        if len(self._header_dict()) != len(self.scope["headers"]):
+            return parse_content_type(self.headers.get(hdrs.CONTENT_TYPE, ""))
+        value = self._header(b"content-type")
+        return parse_content_type("" if value is None else value.decode("utf-8", "surrogateescape"))
+
+    @property
     def content_length(self) -> int | None:
         """The Content-Length in bytes, None where there is none; `HTTPBadRequest` where it is no number."""
         value = self.headers.get(hdrs.CONTENT_LENGTH)
@@ -359,11 +379,15 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
         stream: StreamReader = self.stream
         return stream
 
-    def _header(self, name: bytes) -> bytes | None:
+    def _header_dict(self) -> dict[bytes, bytes]:
+        """The raw headers by name; of those that are repeated the last."""
         headers = self._raw_headers
         if headers is None:
             headers = self._raw_headers = dict(self.scope["headers"])
-        return headers.get(name)
+        return headers
+
+    def _header(self, name: bytes) -> bytes | None:
+        return self._header_dict().get(name)
 
     def _may_have_body(self) -> bool:
         if self._header(b"transfer-encoding") is not None:
@@ -376,7 +400,10 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
 
     def _check_framing(self) -> None:
         # RFC 9112, section 6.1: both together may be an attempt at smuggling, which the server let through.
-        if self._header(b"transfer-encoding") is not None and self._header(b"content-length") is not None:
+        headers = self._raw_headers
+        if headers is None:
+            headers = self._raw_headers = dict(self.scope["headers"])
+        if b"transfer-encoding" in headers and b"content-length" in headers:
             raise HTTPBadRequest(text="400: Bad Request: both Content-Length and Transfer-Encoding")
 
     @property
@@ -409,11 +436,12 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
             return body
         if self.stream is None:
             self._check_framing()
-            # PERF: a body that comes in one message needs no stream: 1.2 µs of the 4.4 µs of a JSON echo.
+            # PERF: a body that comes in one message needs no stream: 1.2 µs of the 5 µs of a JSON echo.
             message = await self.receive()
             if message["type"] == "http.request" and not message.get("more_body"):
                 body = message.get("body", b"")
-                self._check_size(len(body))
+                if len(body) > self._client_max_size:
+                    self._check_size(len(body))
                 self._read_bytes = body
                 return body
             self.stream = StreamReader(self.receive)
@@ -459,9 +487,8 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
             body = self._read_bytes
             if body is None:
                 body = await self.read()
-            content_type = self._header(b"content-type")
-            # PERF: a content type without parameters needs no parsing to say that there is no charset.
-            if content_type is None or b";" not in content_type or self.charset in (None, "utf-8"):
+            # PERF: the usual content types need no parsing to say UTF-8.
+            if self._header(b"content-type") in _UTF8_TYPES or self.charset in _UTF8:
                 try:
                     return sansio_json.loads(body)
                 except ValueError as exc:
@@ -482,15 +509,24 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
         """
         if self._post is not None:
             return self._post
-        content_type = self.content_type
-        if self.method not in self.POST_METHODS or content_type not in _FORM_TYPES:
+        charset = "utf-8"
+        # PERF: what browsers send for a form needs no parsing: 0.4 µs of the 8 µs of a form of ten fields.
+        if self._header(b"content-type") != _FORM:
+            content_type, parameters = self._parsed_content_type()
+            if content_type == "multipart/form-data":
+                raise HTTPUnsupportedMediaType(
+                    text="415: Unsupported Media Type: multipart/form-data is not read here"
+                )
+            charset = parameters.get("charset", charset)
+            if content_type != "application/x-www-form-urlencoded":
+                self._post = MultiDictProxy(MultiDict())
+                return self._post
+        if self.method not in self.POST_METHODS:
             self._post = MultiDictProxy(MultiDict())
             return self._post
-        if content_type == "multipart/form-data":
-            raise HTTPUnsupportedMediaType(text="415: Unsupported Media Type: multipart/form-data is not read here")
         body = await self.read()
         try:
-            fields = parse_form(body, self.charset or "utf-8", self._client_max_fields)
+            fields = parse_form(body, charset, self._client_max_fields)
         except LookupError:
             raise HTTPUnsupportedMediaType from None
         except TooManyFields:
@@ -500,7 +536,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
         except ValueError as exc:
             self._decode_error = exc
             raise
-        self._post = MultiDictProxy(MultiDict(fields))
+        self._post = MultiDictProxy(fields)
         return self._post
 
     async def release(self) -> None:
@@ -726,8 +762,6 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
 class Request(BaseRequest):
     """A request on its way through an application: what `BaseRequest` has, the match and the application."""
 
-    _match_info: UrlMappingMatchInfo | None = None
-
     def __init__(
         self,
         scope: Scope,
@@ -770,20 +804,19 @@ class Request(BaseRequest):
         request._payload_writer = writer
         return request
 
-    @property
+    @reify
     def match_info(self) -> UrlMappingMatchInfo:
         """The values of the path's dynamic parts, and the route."""
-        match_info = self._match_info
-        if match_info is None:
-            endpoint = self._endpoint
-            if endpoint is None:
-                raise RuntimeError("The request was not routed: it has no match info")
-            match_info = self._match_info = endpoint.match_info(self.method, self._values, self._app)
+        if self._endpoint is None:
+            raise RuntimeError("The request was not routed: it has no match info")
+        match_info = self._endpoint.match_info(self.method, self._values)
+        if self._app is not None:
+            match_info.current_app = self._app
         return match_info
 
-    @match_info.setter
-    def match_info(self, match_info: UrlMappingMatchInfo) -> None:
-        self._match_info = match_info
+    def set_match_info(self, match_info: UrlMappingMatchInfo) -> None:
+        """Take over what a router found."""
+        self.match_info = match_info
         self._app = match_info.apps[-1] if match_info.apps else None
 
     @property
@@ -798,8 +831,8 @@ class Request(BaseRequest):
         """Make ``app`` the current application, and return the one that was."""
         previous = self._app
         self._app = app
-        if self._match_info is not None and app is not None:
-            self._match_info.current_app = app
+        if app is not None and "match_info" in self.__dict__:
+            self.match_info.current_app = app
         return previous
 
     @property
@@ -815,14 +848,15 @@ class Request(BaseRequest):
         if endpoint is not None:
             for signal in endpoint.on_prepare:
                 await signal.send(self, response)
-        elif self._match_info is not None:
-            for app in self._match_info.apps:
+        elif "match_info" in self.__dict__:
+            for app in self.match_info.apps:
                 if app.on_response_prepare:
                     await app.on_response_prepare.send(self, response)
 
     def _copy_for(self, scope: Scope) -> Request:
         clone = type(self)(scope, self.receive, self.send, self._endpoint, self._values)
-        clone._match_info = self._match_info
+        if "match_info" in self.__dict__:
+            clone.match_info = self.match_info
         clone._app = self._app
         return clone
 

@@ -332,6 +332,10 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any], HeadersMixin):
             [content_type, *(f"{name}={value}" for name, value in parameters.items())]
         )
 
+    def set_content_line(self, line: ContentLine) -> None:
+        """Set a ready-made content type on a response that has no headers yet."""
+        self._content = line
+
     @property
     def last_modified(self) -> datetime | None:
         """The Last-Modified date as an aware datetime; set it as a datetime, a POSIX time, a string or None."""
@@ -547,9 +551,12 @@ class Response(StreamResponse):
                 raise ValueError("body and text are not allowed together")
             if not isinstance(text, str):
                 raise TypeError(f"text argument must be str ({type(text)!r})")
-            line = _text_line(content_type, charset)
-            self._content = line
-            self._body = text.encode(line.charset or "utf-8")
+            if content_type is None and charset is None:
+                self._content = _TEXT
+                self._body = text.encode()
+            else:
+                line = self._content = _text_line(content_type, charset)
+                self._body = text.encode(line.charset or "utf-8")
         else:
             if content_type is not None:
                 self._content = _body_line(content_type, charset)
@@ -712,9 +719,9 @@ def json_response(
         if dumps is json.dumps:
             encoded = sansio_json.dumps_bytes(data)
             if headers is None:
-                return Response(
-                    body=encoded, status=status, reason=reason, content_type=content_type, charset="utf-8"
-                )
+                response = Response(body=encoded, status=status, reason=reason)
+                response.set_content_line(_JSON if content_type == "application/json" else _text_line(content_type, None))
+                return response
             text = encoded.decode()
         else:
             text = dumps(data)

@@ -122,7 +122,7 @@ def make_mocked_request(
     )
     info = UrlMappingMatchInfo({} if match_info is _UNSET else match_info, _MockedRoute())
     info.add_app(Application() if app is None else app)
-    request.match_info = info
+    request.set_match_info(info)
     return request
 
 

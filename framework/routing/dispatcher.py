@@ -135,8 +135,8 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
         if matcher.needs_host:
             return await self._walk(request)
         endpoint, values = matcher.match(request.rel_url.path_safe, request.method)
-        match_info = endpoint.match_info(request.method, values, endpoint.app)
-        return match_info
+        # Not frozen yet: the applications further out add themselves.
+        return endpoint.match_info(request.method, values, frozen=False)
 
     async def _walk(self, request: Request) -> UrlMappingMatchInfo:
         allowed: set[str] = set()

@@ -12,6 +12,7 @@ from framework.routing.routes import AbstractRoute, SystemRoute
 
 if TYPE_CHECKING:
     from framework.applications import Application
+    from framework.routing.matcher import Endpoint
     from framework.routing.routes import ExpectHandler
     from framework.routing.views import AbstractView
     from framework.typedefs import Handler
@@ -63,13 +64,13 @@ class UrlMappingMatchInfo(dict[str, str], AbstractMatchInfo):
         match_dict: Mapping[str, str] | Iterable[tuple[str, str]],
         route: AbstractRoute,
         apps: tuple[Application, ...] = (),
-        *,
+        current_app: Application | None = None,
         frozen: bool = False,
     ) -> None:
         super().__init__(match_dict)
         self._route = route
         self._apps = apps
-        self._current_app: Application | None = None
+        self._current_app = current_app
         self._frozen = frozen
 
     def __repr__(self) -> str:
@@ -120,7 +121,7 @@ class UrlMappingMatchInfo(dict[str, str], AbstractMatchInfo):
 
     @current_app.setter
     def current_app(self, app: Application) -> None:
-        if app not in self._apps:
+        if not any(app is each for each in self._apps):
             raise RuntimeError(f"Expected one of the following apps {self._apps!r}, got {app!r}")
         self._current_app = app
 
@@ -138,14 +139,52 @@ class UrlMappingMatchInfo(dict[str, str], AbstractMatchInfo):
         self._frozen = True
 
 
+class CompiledMatchInfo(UrlMappingMatchInfo):
+    """The match info that a compiled table gives: its route and its applications are those of an endpoint.
+
+    PERF: made for every request with dynamic parts. It is constructed by dict itself and given its endpoint, in
+    0.35 µs; an ``__init__`` that sets route and applications took 0.65.
+    """
+
+    endpoint: Endpoint
+    _current_app = None
+    _frozen = True
+
+    __init__ = dict.__init__  # type: ignore[assignment]
+
+    @property
+    def _route(self) -> AbstractRoute:  # type: ignore[override]
+        route = self.endpoint.route
+        assert route is not None
+        return route
+
+    @property
+    def _apps(self) -> tuple[Application, ...]:  # type: ignore[override]
+        return self.endpoint.apps
+
+    @property
+    def current_app(self) -> Application:
+        app = self._current_app or self.endpoint.app
+        assert app is not None
+        return app
+
+    @current_app.setter
+    def current_app(self, app: Application) -> None:
+        UrlMappingMatchInfo.current_app.fset(self, app)  # type: ignore[attr-defined]
+
+
 class MatchInfoError(UrlMappingMatchInfo):
     """The match info of a 404 or a 405."""
 
     def __init__(
-        self, http_exception: HTTPException, apps: tuple[Application, ...] = (), *, frozen: bool = False
+        self,
+        http_exception: HTTPException,
+        apps: tuple[Application, ...] = (),
+        current_app: Application | None = None,
+        frozen: bool = False,
     ) -> None:
         self._exception = http_exception
-        super().__init__({}, SystemRoute(http_exception), apps, frozen=frozen)
+        super().__init__({}, SystemRoute(http_exception), apps, current_app, frozen)
 
     @property
     def http_exception(self) -> HTTPException:

@@ -17,13 +17,13 @@ in a dict, bare ``{name}`` ones in one branch, others by regular expression. Wha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from framework import hdrs
 from framework.exceptions import HTTPMethodNotAllowed, HTTPNotFound
-from framework.routing.match_info import MatchInfoError, UrlMappingMatchInfo
+from framework.routing.match_info import CompiledMatchInfo, MatchInfoError, UrlMappingMatchInfo
 from framework.routing.resources import (
     AbstractResource,
     DynamicResource,
@@ -45,7 +45,8 @@ __all__ = ("Endpoint", "Irregular", "Matcher", "index_key", "miss")
 Apps = tuple["Application", ...]
 #: Makes the chain of middlewares around a route's handler; None stands for the handler of 404 and 405.
 ChainBuilder = Callable[["AbstractRoute | None", Apps], "Handler"]
-Values = tuple[str, ...]
+#: The values of a path's dynamic parts, in their order.
+Values = Sequence[str]
 
 
 class Irregular(Exception):  # noqa: N818 - not an error: the table goes by the dispatcher's walk instead
@@ -73,16 +74,16 @@ class Endpoint:
         self.invoke = chain(route, apps)
 
     def match_info(
-        self, method: str, values: Values | frozenset[str], current: Application | None
+        self, method: str, values: Values | frozenset[str], frozen: bool = True
     ) -> UrlMappingMatchInfo:
         """The match info of a request with what `Matcher.match` found."""
         if self.route is None:
-            match_info: UrlMappingMatchInfo = MatchInfoError(miss(method, values), self.apps, frozen=True)
-        else:
-            pairs = zip(self.names, values)  # noqa: B905 - as many as names, by construction
-            match_info = UrlMappingMatchInfo(pairs, self.route, self.apps, frozen=True)
-        if current is not None:
-            match_info.current_app = current
+            return MatchInfoError(miss(method, values), self.apps, self.app, frozen)
+        pairs = zip(self.names, values)  # noqa: B905 - as many as names, by construction
+        if not frozen:
+            return UrlMappingMatchInfo(pairs, self.route, self.apps, self.app)
+        match_info = CompiledMatchInfo(pairs)
+        match_info.endpoint = self
         return match_info
 
 
@@ -94,25 +95,37 @@ class _Leaf(NamedTuple):
     any_method: Endpoint | None
 
 
-class _Found(NamedTuple):
-    """A resource that matches the path at hand."""
-
-    rank: tuple[int, int]
-    target: _Leaf | Matcher
-    values: Values
+#: A resource that matches the path at hand: its rank, itself or the sub-application's matcher, the parts' values.
+_Found = tuple[tuple[int, int], "_Leaf | Matcher", Values]
 
 
 class _Node:
     """A node of the tree: what may follow the segments on the way to it."""
 
-    __slots__ = ("leaves", "literals", "patterns", "tails", "wild")
+    __slots__ = ("irregular", "leaves", "literals", "methods", "patterns", "tails", "wild")
 
     def __init__(self) -> None:
         self.leaves: list[_Leaf] = []
+        #: What the leaves answer, by method; filled when the tree is complete.
+        self.methods: dict[str, Endpoint] = {}
+        #: Whether something but the next segment itself decides where to go from here.
+        self.irregular = False
         self.literals: dict[str, _Node] = {}
         self.wild: _Node | None = None
         self.patterns: list[tuple[re.Pattern[str], _Node]] = []
         self.tails: list[_Tail] = []
+
+    def complete(self) -> None:
+        """Work out what the leaves give together, here and below."""
+        self.irregular = bool(self.tails or self.patterns)
+        for leaf in sorted(self.leaves, key=itemgetter(0)):
+            _merge(self.methods, leaf)
+            if leaf.any_method is not None:
+                break
+        for child in [*self.literals.values(), *(node for _, node in self.patterns)]:
+            child.complete()
+        if self.wild is not None:
+            self.wild.complete()
 
     def literal(self, text: str) -> _Node:
         return self.literals.setdefault(text, _Node())
@@ -155,11 +168,8 @@ class Matcher:
         self.miss = Endpoint(None, (), apps, chain)
         #: The plain paths, for a look-up before anything else: path → method → endpoint.
         self.plain: dict[str, dict[str, Endpoint]] = {}
-        #: Templates whose only dynamic part is the last segment: what comes before it → method → endpoint.
-        self.last_segment: dict[str, dict[str, Endpoint]] = {}
 
         plain_paths: list[str] = []
-        last_segments: list[str] = []
         for order, resource in enumerate(router.resources()):
             rank = _rank(resource, order)
             match resource:
@@ -191,16 +201,14 @@ class Matcher:
                         node.tails.append(_Tail(rank, leaf, template.pattern))
                     else:
                         node.leaves.append(leaf)
-                    head, _, tail = template.formatter.rpartition("/")
-                    if not template.open and len(template.names) == 1 and tail == "{" + template.names[0] + "}":
-                        last_segments.append(head)
                 case _:
                     raise Irregular(resource)
 
         #: Whether the ``Host`` of a request takes part in the decision.
         self.needs_host = bool(self._domains) or any(sub.needs_host for sub in self._subs)
+        self._root.complete()
         if not self.needs_host:
-            self._fill_shortcuts(plain_paths, last_segments)
+            self._fill_plain(plain_paths)
 
     def match(self, path: str, method: str, host: str = "") -> tuple[Endpoint, Values | frozenset[str]]:
         """The endpoint for a safe path, and the values of the path's dynamic parts.
@@ -208,21 +216,51 @@ class Matcher:
         Where nothing matches, the endpoint's route is None and the second value the set of methods that the path
         allows: empty for a 404. ``host`` counts only where `needs_host` is true.
         """
+        segments = path.split("/")
+        if "{" not in path and "}" not in path and "%" not in path:
+            # PERF: a walk down the tree that gives up where the tree branches on this path. It settles nearly every
+            # path in 0.5 µs; the search below takes 1.5.
+            node = self._root
+            values: list[str] = []
+            for segment in segments:
+                if node.irregular:
+                    break
+                literals = node.literals
+                literal = literals.get(segment) if literals else None
+                wild = node.wild
+                if wild is None:
+                    if literal is None:
+                        break
+                    node = literal
+                elif literal is None and segment:
+                    values.append(segment)
+                    node = wild
+                else:
+                    break
+            else:
+                endpoint = node.methods.get(method)
+                if endpoint is not None and not node.tails:
+                    return endpoint, values
+        return self._search(path, segments, method, host)
+
+    def _search(
+        self, path: str, segments: list[str], method: str, host: str
+    ) -> tuple[Endpoint, Values | frozenset[str]]:
         allowed: set[str] = set()
         if path:
             found: list[_Found] = []
-            self._collect(self._root, path.split("/"), 0, (), path, found)
+            self._collect(self._root, segments, 0, (), path, found)
             if len(found) > 1:
                 found.sort(key=itemgetter(0))
             for _, target, values in found:
-                if target.__class__ is Matcher:
+                if isinstance(target, Matcher):
                     return target.match(path, method, host)
-                endpoint = target.methods.get(method) or target.any_method  # type: ignore[union-attr]
+                endpoint = target.methods.get(method) or target.any_method
                 if endpoint is not None:
                     if "%" in path:
                         values = tuple(unquote_path_safe(value) for value in values)
                     return endpoint, values
-                allowed.update(target.methods)  # type: ignore[union-attr]
+                allowed.update(target.methods)
         for resource, sub in self._domains:
             if resource.rule.match_domain(host):
                 return sub.match(path, method, host)
@@ -242,7 +280,7 @@ class Matcher:
                 self._collect_tails(node, path, values, found)
             if index == size:
                 for leaf in node.leaves:
-                    found.append(_Found(leaf.rank, leaf, values))
+                    found.append((leaf.rank, leaf, values))
                 return
             segment = segments[index]
             index += 1
@@ -252,7 +290,7 @@ class Matcher:
                     match = pattern.fullmatch(segment)
                     if match is not None:
                         groups = tuple(match.groupdict().values())
-                        self._collect(child, segments, index, values + groups, path, found)
+                        self._collect(child, segments, index, (*values, *groups), path, found)
             wild = node.wild
             if wild is not None and segment and "{" not in segment and "}" not in segment:
                 if literal is not None:
@@ -267,9 +305,9 @@ class Matcher:
     def _collect_tails(self, node: _Node, path: str, values: Values, found: list[_Found]) -> None:
         for rank, target, pattern in node.tails:
             if pattern is None:
-                found.append(_Found(rank, target, values))
+                found.append((rank, target, values))
             elif (match := pattern.fullmatch(path)) is not None:
-                found.append(_Found(rank, target, tuple(match.groupdict().values())))
+                found.append((rank, target, tuple(match.groupdict().values())))
 
     def _walk(self, path: str) -> _Node:
         node = self._root
@@ -287,28 +325,13 @@ class Matcher:
         self._subs.append(sub)
         return sub
 
-    def _fill_shortcuts(self, plain_paths: Iterable[str], last_segments: Iterable[str]) -> None:
-        """Fill the two look-ups that come before the tree, with what the tree itself answers and only that."""
+    def _fill_plain(self, paths: list[str]) -> None:
+        """Fill the look-up by whole path, with what the tree itself answers and only that."""
         for sub in self._subs:
-            plain_paths = [*plain_paths, *sub.plain]
-        for path in plain_paths:
+            paths = [*paths, *sub.plain]
+        for path in paths:
             if path and path not in self.plain:
                 self.plain[path] = self._answers(path)
-        for head in last_segments:
-            # Any candidate with a shorter literal prefix loses against this one, so only what hangs on the same node
-            # could come first: expressions, tails, and sub-applications that begin at a particular last segment.
-            node = self._walk(head)
-            wild = node.wild
-            if node.patterns or node.tails or wild is None or wild.tails:
-                continue
-            if any(child.tails for child in node.literals.values()):
-                continue
-            methods: dict[str, Endpoint] = {}
-            for leaf in sorted(wild.leaves, key=itemgetter(0)):
-                _merge(methods, leaf)
-                if leaf.any_method is not None:
-                    break
-            self.last_segment[head] = methods
 
     def _answers(self, path: str) -> dict[str, Endpoint]:
         """What `match` gives for a path without dynamic parts, by method."""

@@ -16,6 +16,8 @@ __all__ = ("TooManyFields", "parse_form", "parse_query")
 
 _HEX: Final = "0123456789ABCDEFabcdef"
 _OCTETS: Final = {(a + b).encode(): bytes.fromhex(a + b) for a in _HEX for b in _HEX}
+# Escapes that can be undone before the fields are told apart: one ASCII character each, and no separator.
+_EARLY: Final = {a + b: chr(int(a + b, 16)) for a in "01234567" for b in _HEX if chr(int(a + b, 16)) not in "&="}
 
 
 class TooManyFields(ValueError):
@@ -28,11 +30,10 @@ def parse_query(query_string: str) -> MultiDict[str]:
     Args:
         query_string: without the ``?``.
     """
-    # A list of pairs is as good as a tuple of pairs to MultiDict, and not to its annotations.
-    return MultiDict(cast("list[tuple[str, str]]", _fields(query_string)))
+    return _parse(query_string)
 
 
-def parse_form(body: bytes, charset: str = "utf-8", max_fields: int | None = None) -> list[tuple[str, str]]:
+def parse_form(body: bytes, charset: str = "utf-8", max_fields: int | None = None) -> MultiDict[str]:
     """The fields of a form body. Whitespace at its end is no part of it (as aiohttp).
 
     Args:
@@ -46,36 +47,33 @@ def parse_form(body: bytes, charset: str = "utf-8", max_fields: int | None = Non
         TooManyFields: there are more than ``max_fields``, counted by their separators before any is decoded.
     """
     text = decode_text(body.rstrip(), charset)
-    if max_fields and text.count("&") >= max_fields:
+    if max_fields and len(text) >= max_fields and text.count("&") >= max_fields:
         raise TooManyFields(f"Maximum number of form fields {max_fields} exceeded.")
     if charset in {"utf-8", "UTF-8"} or "%" not in text:
-        return [(name, value) for name, value in _fields(text)]
-    return [
+        return _parse(text)
+    return MultiDict(
         (unquote(name, charset, "replace"), unquote(value, charset, "replace"))
-        for name, _, value in [field.partition("=") for field in text.replace("+", " ").split("&") if field]
-    ]
+        for name, value in _pairs(text.replace("+", " "))
+    )
 
 
-def _fields(text: str) -> list[list[str]]:
-    if "+" in text:
-        text = text.replace("+", " ")
-    if "%" in text:
-        if "%26" in text or "%3D" in text or "%3d" in text:
-            # An encoded separator: fields first, octets then.
-            return [[_unquote(name), _unquote(value)] for name, value in _pairs(text)]
-        # PERF: all fields at once (a form of 10 fields with 20 escapes: 5 µs, and 9 by field). No separator can become
-        # part of an octet, as no hexadecimal digit is one, nor of a character, as it is ASCII.
-        text = _unquote(text)
-    return _pairs(text)
+def _parse(text: str) -> MultiDict[str]:
+    text = text.replace("+", " ")
+    try:
+        # PERF: escapes are undone in all fields at once, and every field is taken to have an equals sign until
+        # MultiDict says otherwise: 3.0 µs for a form of ten fields with four escapes, 5.1 field by field.
+        plain = text
+        if "%" in text:
+            pieces = text.split("%")
+            plain = pieces[0] + "".join([_EARLY[piece[:2]] + piece[2:] for piece in pieces[1:]])
+        # A list of pairs is as good as a tuple of pairs to MultiDict, and not to its annotations.
+        return MultiDict(cast("list[tuple[str, str]]", [field.split("=", 1) for field in plain.split("&")]))
+    except (KeyError, ValueError):
+        return MultiDict([(_unquote(name), _unquote(value)) for name, value in _pairs(text)])
 
 
-def _pairs(text: str) -> list[list[str]]:
-    # PERF: nearly always every field has an equals sign, and split() makes the pairs (0.5 µs for two fields, else 0.7).
-    pairs = [field.split("=", 1) for field in text.split("&")]
-    for pair in pairs:
-        if len(pair) != 2:
-            return [[name, value] for name, _, value in [field.partition("=") for field in text.split("&") if field]]
-    return pairs
+def _pairs(text: str) -> list[tuple[str, str]]:
+    return [(name, value) for name, _, value in [field.partition("=") for field in text.split("&") if field]]
 
 
 def _unquote(text: str) -> str:

@@ -49,13 +49,34 @@ def dumps(obj: Any) -> str:
 def dumps_bytes(obj: Any) -> bytes:
     """``obj`` as JSON in UTF-8. Raises what ``json.dumps`` raises."""
     try:
-        # PERF: reading it back proves in C that msgspec wrote what json would (µs for a message, for 100 records: 0.2
-        # and 44; looking at every value in Python 0.3 and 62; json.dumps 1.5 and 87). Where it wrote what json
-        # refuses or writes in another way (a date, a set, an integer key, NaN), another value comes back. A tuple
-        # comes back as another one too, and takes the standard library's time.
-        encoded = _encode(obj)
-        if _decode(encoded) == obj:
-            return encoded
-    except Exception:  # noqa: S110 - whatever it was, json decides, and raises its own
+        if _is_plain(obj):
+            encoded = _encode(obj)
+            # NaN and infinities are written as null. Where there is a null, reading it back tells who wrote it.
+            if b"null" not in encoded or _decode(encoded) == obj:
+                return encoded
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError):
         pass
     return json.dumps(obj).encode("ascii")
+
+
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+
+
+def _is_plain(obj: Any) -> bool:
+    """Whether ``obj`` is of JSON's own types only, for which msgspec and json write the same.
+
+    Subclasses are not: of a mapping json writes what ``items()`` gives, and msgspec what is stored.
+    """
+    # PERF: µs for a message, a nested object, 100 records: 0.2, 1.2 and 49 with the encoding; json.dumps 1.5, 3 and 88.
+    kind = type(obj)
+    if kind is dict:
+        for key, value in obj.items():
+            if type(key) is not str or (type(value) not in _SCALARS and not _is_plain(value)):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        for value in obj:  # noqa: SIM110 - all() with a generator takes twice the time
+            if type(value) not in _SCALARS and not _is_plain(value):
+                return False
+        return True
+    return kind in _SCALARS
