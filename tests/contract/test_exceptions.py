@@ -392,6 +392,14 @@ def test_method_not_allowed(web: Any) -> None:
     assert exception.text == "405: Method Not Allowed"
 
 
+async def test_allow_header_is_sent(backend: Backend) -> None:
+    async def handler(request: Any) -> Any:
+        raise backend.web.HTTPMethodNotAllowed(request.method, {"PUT", "GET", "DELETE"})
+
+    response = await ask(backend, handler, "POST")
+    assert (response.status_code, response.headers["Allow"]) == (405, "DELETE,GET,PUT")
+
+
 def test_method_not_allowed_without_methods(web: Any) -> None:
     assert web.HTTPMethodNotAllowed("GET", []).headers["Allow"] == ""
     with pytest.raises(TypeError, match="allowed_methods"):

@@ -516,6 +516,14 @@ async def test_clone_after_read_is_an_error(backend: Backend) -> None:
         await observe(backend, look, "POST", content=b"body")
 
 
+async def test_clone_after_read_of_no_body(backend: Backend) -> None:
+    async def look(request: Any) -> Any:
+        await request.read()
+        return request.clone().method
+
+    assert await observe(backend, look) == "GET"
+
+
 async def test_default_client_max_size_is_one_mebibyte(backend: Backend) -> None:
     assert await observe(backend, lambda request: request.client_max_size) == 1024**2
 

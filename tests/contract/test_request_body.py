@@ -141,6 +141,10 @@ async def test_text_with_a_charset_that_is_none(backend: Backend, charset: str) 
         await observe(backend, lambda request: request.text(), "POST", content=b"x", headers=headers)
 
 
+async def test_text_keeps_a_byte_order_mark(backend: Backend) -> None:
+    assert await observe(backend, lambda request: request.text(), "POST", content=b"\xef\xbb\xbfx") == "\ufeffx"
+
+
 async def test_read_after_text_and_json(backend: Backend) -> None:
     async def look(request: Any) -> tuple[Any, ...]:
         return await request.text(), await request.json(), await request.read()
@@ -415,6 +419,13 @@ async def test_no_limit(backend: Backend, limit: int | None) -> None:
     assert (response.status_code, response.text) == (200, "2000000")
 
 
+@pytest.mark.parametrize("limit", [0, None])
+@pytest.mark.parametrize("method", ["read", "text", "json", "post"])
+async def test_no_limit_for_a_small_body(backend: Backend, limit: int | None, method: str) -> None:
+    response = await limited(backend, limit, lambda request: getattr(request, method)(), content=b"[1]", headers=FORM)
+    assert response.status_code == 200
+
+
 async def test_limit_does_not_bound_the_stream(backend: Backend) -> None:
     assert (await limited(backend, 3, lambda request: request.content.read(), content=b"abcd")).text == "4"
 
@@ -451,6 +462,67 @@ async def test_limit_of_the_outer_application_counts_in_a_sub_application(backen
     async with backend.client(app) as client:
         response = await client.post("/sub/", content=b"abcd")
     assert (response.status_code, seen) == (413, [3])
+
+
+# --- The client leaves ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda request: request.read(),
+        lambda request: request.text(),
+        lambda request: request.json(),
+        lambda request: request.post(),
+        lambda request: request.release(),
+        lambda request: request.content.read(),
+        lambda request: request.content.readline(),
+        lambda request: request.content.readexactly(10),
+    ],
+    ids=["read", "text", "json", "post", "release", "content.read", "content.readline", "content.readexactly"],
+)
+async def test_client_that_leaves_is_a_connection_reset_error(socket_backend: SocketBackend, read: Any) -> None:
+    errors: list[Exception] = []
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: Any) -> Any:
+        started.set()
+        try:
+            await read(request)
+        except Exception as exc:
+            errors.append(exc)
+        finally:
+            ended.set()
+        return socket_backend.web.Response()
+
+    app = socket_backend.web.Application()
+    app.router.add_post("/", handler)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nContent-Type: %b\r\n\r\n"
+    async with socket_backend.serve(app) as (host, port), asyncio.timeout(10):
+        _, writer = await asyncio.open_connection(host, port)
+        writer.write(head % FORM["Content-Type"].encode() + b"abc")
+        await started.wait()
+        writer.transport.abort()
+        await ended.wait()
+    (error,) = errors
+    assert isinstance(error, ConnectionResetError)
+
+
+async def test_100_continue_is_sent_for_a_handler_that_reads(socket_backend: SocketBackend) -> None:
+    async def handler(request: Any) -> Any:
+        return socket_backend.web.Response(body=await request.read())
+
+    app = socket_backend.web.Application()
+    app.router.add_post("/", handler)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"
+    async with socket_backend.serve(app) as (host, port), asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(head)
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"abc")
+        assert (await reader.read()).endswith(b"\r\n\r\nabc")
+        writer.close()
+        await writer.wait_closed()
 
 
 # --- Content codings ------------------------------------------------------------------------------

@@ -439,6 +439,25 @@ async def test_head_with_a_length_of_its_own(backend: Backend) -> None:
     assert response.headers["Content-Length"] == "7"
 
 
+async def test_head_of_an_empty_response_has_no_length(backend: Backend) -> None:
+    response = await returned(backend, backend.web.Response, "HEAD")
+    assert response.status_code == 200
+    assert "Content-Length" not in response.headers
+
+
+async def test_205_has_an_empty_body(backend: Backend) -> None:
+    response = await returned(backend, lambda: backend.web.Response(status=205))
+    assert (response.status_code, response.content, response.headers["Content-Length"]) == (205, b"", "0")
+
+
+def test_text_of_a_streamed_body(web: Any) -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b""
+
+    with pytest.raises(TypeError):
+        _ = web.Response(body=nothing()).text
+
+
 async def test_content_length_header_that_is_right(backend: Backend) -> None:
     response = await returned(backend, lambda: backend.web.Response(text="abc", headers={"Content-Length": "3"}))
     assert response.text == "abc"
@@ -502,6 +521,23 @@ async def test_response_refuses_write_before_prepare(backend: Backend) -> None:
         return web.Response(text="refused")
 
     assert (await ask(backend, handler)).text == "refused"
+
+
+async def test_write_eof_of_a_response_takes_no_data(backend: Backend) -> None:
+    web = backend.web
+    errors: list[Exception] = []
+
+    async def handler(request: Any) -> Any:
+        response = web.Response(text="abc")
+        await response.prepare(request)
+        try:
+            await response.write_eof(b"more")
+        except (TypeError, ValueError, RuntimeError, AssertionError) as exc:
+            errors.append(exc)
+        return response
+
+    await ask(backend, handler)
+    assert len(errors) == 1
 
 
 async def test_handler_that_returns_what_another_one_made(backend: Backend) -> None:

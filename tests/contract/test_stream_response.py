@@ -439,3 +439,56 @@ async def test_aborted_stream_with_a_length(socket_backend: SocketBackend) -> No
 
     _, body = await stream_raw(socket_backend, script, headers={"Content-Length": "5"})
     assert body == b"ab"
+
+
+async def test_write_to_a_client_that_left_is_a_connection_reset_error(socket_backend: SocketBackend) -> None:
+    errors: list[Exception] = []
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: Any) -> Any:
+        response = socket_backend.web.StreamResponse()
+        await response.prepare(request)
+        started.set()
+        try:
+            while True:
+                await response.write(b"x" * 10_000)
+                await asyncio.sleep(0)
+        except Exception as exc:
+            errors.append(exc)
+            raise
+        finally:
+            ended.set()
+
+    app = socket_backend.web.Application()
+    app.router.add_get("/", handler)
+    async with socket_backend.serve(app) as (host, port), asyncio.timeout(10):
+        _, writer = await asyncio.open_connection(host, port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await started.wait()
+        writer.transport.abort()
+        await ended.wait()
+    (error,) = errors
+    assert isinstance(error, ConnectionResetError)
+
+
+async def test_handler_runs_on_when_the_client_left(socket_backend: SocketBackend) -> None:
+    """Without `handler_cancellation` a handler that neither reads nor writes is not disturbed."""
+    started, left, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def handler(request: Any) -> Any:
+        started.set()
+        await left.wait()
+        ended.set()
+        return socket_backend.web.Response()
+
+    app = socket_backend.web.Application()
+    app.router.add_get("/", handler)
+    async with socket_backend.serve(app) as (host, port), asyncio.timeout(10):
+        _, writer = await asyncio.open_connection(host, port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await started.wait()
+        writer.transport.abort()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        left.set()
+        await ended.wait()
