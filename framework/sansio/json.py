@@ -8,6 +8,7 @@ goes to `json`, whose result or exception is then the answer. Only insignificant
 from __future__ import annotations
 
 import json
+from math import inf
 from typing import Any, Final
 
 import msgspec
@@ -50,30 +51,29 @@ def dumps_bytes(obj: Any) -> bytes:
     """``obj`` as JSON in UTF-8. Raises what ``json.dumps`` raises."""
     try:
         if _is_plain(obj):
-            encoded = _encode(obj)
-            # NaN and infinities are written as null. Where there is a null, reading it back tells who wrote it.
-            if b"null" not in encoded or _decode(encoded) == obj:
-                return encoded
+            return _encode(obj)
     except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError):
         pass
     return json.dumps(obj).encode("ascii")
 
 
-_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+_SCALARS: Final = frozenset({str, int, bool, type(None)})
 
 
 def _is_plain(obj: Any) -> bool:
-    """Whether ``obj`` is of JSON's own types only, for which msgspec and json write the same.
+    """Whether ``obj`` is of JSON's own types only and its numbers finite, so that msgspec and json write the same.
 
     Subclasses are not: of a mapping json writes what ``items()`` gives, and msgspec what is stored.
     """
-    # PERF: µs for a message, a nested object, 100 records: 0.2, 1.2 and 49 with the encoding; json.dumps 1.5, 3 and 88.
+    # PERF: µs with the encoding, for a message, a nested object, 100 records: 0.25, 1.4, 56; json.dumps 1.5, 3, 88.
     kind = type(obj)
     if kind is dict:
         for key, value in obj.items():
             if type(key) is not str or (type(value) not in _SCALARS and not _is_plain(value)):
                 return False
         return True
+    if kind is float:
+        return bool(-inf < obj < inf)
     if kind is list or kind is tuple:
         for value in obj:  # noqa: SIM110 - all() with a generator takes twice the time
             if type(value) not in _SCALARS and not _is_plain(value):

@@ -34,6 +34,13 @@ class Text(str):
     __slots__ = ()
 
 
+class First(dict[str, list[int]]):
+    """What it shows is not what it stores, as in Werkzeug's MultiDict."""
+
+    def items(self) -> Any:
+        return [(key, values[0]) for key, values in super().items()]
+
+
 @dataclasses.dataclass
 class Point:
     x: int = 1
@@ -70,6 +77,7 @@ ENCODED: list[Any] = [
     *("", 'é\u2028\x7f\x00"\\/<', "\ud800", Text("x"), Named.A, Numbered.ONE),
     *([], {}, (), (1, 2), [(1,)], {"a": {"b": [None]}}, [float("nan")]),
     *({1: 2}, {1.5: 2}, {True: 1}, {None: 1}, {Named.A: 1}, {Numbered.ONE: 1}, {1: 1, "1": 2}, {Text("a"): 1}),
+    *({"a": None, "b": float("nan")}, {"a": (None,)}, [None, 1.5], "null", {"a": First(a=[1, 2])}, First(a=[1, 2])),
     *(collections.OrderedDict(a=1), collections.Counter("ab"), collections.defaultdict(int, a=1)),
 ]
 REFUSED: list[Any] = [
@@ -162,8 +170,9 @@ TEXTS = st.one_of(
 @compared
 @given(TEXTS)
 def test_texts_are_read_as_json_reads_them(text: str) -> None:
-    same(loads, json.loads, text)
-    same(loads, json.loads, text.encode())
+    expected = attempt(json.loads, text)
+    assert attempt(loads, text) == expected
+    assert attempt(loads, text.encode()) == expected
 
 
 SPECIAL = [
