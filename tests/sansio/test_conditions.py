@@ -180,6 +180,11 @@ def test_a_range(value: str | None, expected: slice) -> None:
     assert parse_range(value) == expected
 
 
+def test_a_range_without_ends_is_refused() -> None:
+    with pytest.raises(ValueError, match="No start or end of range specified"):
+        parse_range("bytes=-")
+
+
 @pytest.mark.parametrize("value", ["bytes=5-2", "bytes=1-0"])
 def test_s22_an_inverted_range_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="start cannot be after end"):

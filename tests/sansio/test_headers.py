@@ -101,6 +101,23 @@ def test_a_header_value_must_be_text(how: str, value: Any) -> None:
 def test_a_header_name_must_be_text(name: Any) -> None:
     with pytest.raises(TypeError):
         HeaderMap()[name] = "value"
+    with pytest.raises(TypeError):
+        HeaderMap({name: "value"})
+
+
+class OnlyKeys:
+    """As little of a mapping as ``dict.update`` takes."""
+
+    def keys(self) -> list[str]:
+        return ["X-Name"]
+
+    def __getitem__(self, name: str) -> str:
+        return "a\r\nb"
+
+
+def test_s08_headers_of_anything_with_keys_are_checked() -> None:
+    with pytest.raises(ValueError, match="X-Name"):
+        HeaderMap().update(OnlyKeys())
 
 
 def test_s08_keyword_headers_are_checked() -> None:
