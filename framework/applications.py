@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import update_wrapper
@@ -118,10 +119,17 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     def __call__(self, scope: Scope | None = None, receive: Any = None, send: Any = None) -> Any:
         """Serve an ASGI scope (``http``, ``websocket`` or ``lifespan``); without arguments, the application itself."""
         if scope is None:
-            return self
+            return self._called_without_scope()
         if scope["type"] == "http":
             return self._http(scope, receive, send)
         return self._asgi(scope, receive, send)
+
+    def _called_without_scope(self) -> Application:
+        # uvicorn tries `app()` to find out whether it was given a factory, and warns whoever started it when it gets
+        # an answer.
+        if sys._getframe(2).f_globals.get("__name__") == "uvicorn.config":  # noqa: SLF001
+            raise TypeError("An Application is no factory: it is the ASGI application")
+        return self
 
     async def _asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:

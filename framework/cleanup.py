@@ -61,7 +61,7 @@ class CleanupContext(FrozenList[ContextFactory]):
             context = self._entered.pop()
             try:
                 await context.__aexit__(None, None, None)
-            except Exception as exc:  # noqa: BLE001 - raised below, after the others had their turn
+            except Exception as exc:
                 errors.append(exc)
         if len(errors) == 1:
             raise errors[0]

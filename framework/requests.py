@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+import warnings
+from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
@@ -21,7 +22,7 @@ from framework.config_dict import ChainMapProxy
 from framework.content import HeadersMixin
 from framework.exceptions import HTTPBadRequest, HTTPRequestEntityTooLarge, HTTPUnsupportedMediaType
 from framework.http_version import HttpVersion, parse_version
-from framework.keys import RequestKey
+from framework.keys import NotAppKeyWarning, RequestKey
 from framework.reify import reify
 from framework.sansio import json as sansio_json
 from framework.sansio.conditions import ETag, parse_etags, parse_http_date, parse_range
@@ -30,9 +31,10 @@ from framework.sansio.forms import TooManyFields, parse_form, parse_query
 from framework.sansio.forwarded import parse_forwarded
 from framework.sansio.headers import decode_headers, parse_content_type
 from framework.sansio.paths import raw_path
+from framework.sansio.text import decode_text
 from framework.streams import StreamReader
 from framework.transports import ASGITransport
-from framework.typedefs import JSONDecoder, LooseHeaders, Message, Receive, Scope, Send, StrOrURL
+from framework.typedefs import JSONDecoder, LooseHeaders, Receive, Scope, Send, StrOrURL
 from framework.writers import ResponseWriter
 
 if TYPE_CHECKING:
@@ -82,9 +84,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
     It is also a mapping, for what middlewares and handlers want to tell each other.
     """
 
-    POST_METHODS = frozenset(
-        {hdrs.METH_PATCH, hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_TRACE, hdrs.METH_DELETE}
-    )
+    POST_METHODS = frozenset({hdrs.METH_PATCH, hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_TRACE, hdrs.METH_DELETE})
 
     # PERF: what is not asked for is not set; the defaults stand on the class.
     _headers: CIMultiDictProxy[str] | None = None
@@ -97,7 +97,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
     stream: Any = None
     _read_bytes: bytes | None = None
     _post: MultiDictProxy[Any] | None = None
-    _decode_error: ValueError | None = None
+    _decode_error: Exception | None = None
     _response: StreamResponse | None = None
     _transport: Any = _UNSET
     _protocol: Any = None
@@ -414,7 +414,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
     @property
     def has_body(self) -> bool:
         """As `can_read_body`; deprecated, as in aiohttp."""
-        _warn_deprecated("Deprecated, use .can_read_body #2005")
+        warnings.warn("Deprecated, use .can_read_body #2005", DeprecationWarning, stacklevel=2)
         return self.can_read_body
 
     @property
@@ -463,16 +463,13 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
     async def text(self) -> str:
         """The body decoded by its charset, UTF-8 where it names none.
 
-        Raises what `read` raises, `HTTPUnsupportedMediaType` for an unknown charset and UnicodeDecodeError for a body
-        that is not in it; uncaught, the latter is answered with a 400.
+        Raises what `read` raises, LookupError for an unknown charset and UnicodeDecodeError for a body that is not in
+        it; uncaught, they are answered with a 415 and a 400.
         """
         body = await self.read()
-        encoding = self.charset or "utf-8"
         try:
-            return body.decode(encoding)
-        except LookupError:
-            raise HTTPUnsupportedMediaType from None
-        except UnicodeDecodeError as exc:
+            return decode_text(body, self.charset or "utf-8")
+        except (LookupError, UnicodeDecodeError) as exc:
             self._decode_error = exc
             raise
 
@@ -504,7 +501,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
     async def post(self) -> MultiDictProxy[Any]:
         """The fields of a form, empty where the body is no form or the method has none.
 
-        Raises what `read` raises, and `HTTPRequestEntityTooLarge` for more than `client_max_fields` fields.
+        Raises what `text` raises, and `HTTPRequestEntityTooLarge` for more than `client_max_fields` fields.
         Only ``application/x-www-form-urlencoded`` is read as yet; ``multipart/form-data`` is a 415.
         """
         if self._post is not None:
@@ -514,9 +511,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
         if self._header(b"content-type") != _FORM:
             content_type, parameters = self._parsed_content_type()
             if content_type == "multipart/form-data":
-                raise HTTPUnsupportedMediaType(
-                    text="415: Unsupported Media Type: multipart/form-data is not read here"
-                )
+                raise HTTPUnsupportedMediaType(text="415: Unsupported Media Type: multipart/form-data is not read here")
             charset = parameters.get("charset", charset)
             if content_type != "application/x-www-form-urlencoded":
                 self._post = MultiDictProxy(MultiDict())
@@ -527,13 +522,12 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
         body = await self.read()
         try:
             fields = parse_form(body, charset, self._client_max_fields)
-        except LookupError:
-            raise HTTPUnsupportedMediaType from None
         except TooManyFields:
             raise HTTPRequestEntityTooLarge(
-                max_size=self._client_max_fields, text="413: Request Entity Too Large: too many fields in the form"
+                max_size=self._client_max_fields,
+                text=f"Maximum number of form fields {self._client_max_fields} exceeded.",
             ) from None
-        except ValueError as exc:
+        except (LookupError, ValueError) as exc:
             self._decode_error = exc
             raise
         self._post = MultiDictProxy(fields)
@@ -546,7 +540,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
             pass
 
     @property
-    def decode_error(self) -> ValueError | None:
+    def decode_error(self) -> Exception | None:
         """What the last of `text`, `json` and `post` raised because of the body's octets, None where it did not."""
         return self._decode_error
 
@@ -562,7 +556,8 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The running event loop."""
+        """The running event loop; deprecated, as in aiohttp."""
+        warnings.warn("request.loop property is deprecated", DeprecationWarning, stacklevel=2)
         return asyncio.get_running_loop()
 
     @property
@@ -635,9 +630,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
             # to receive would tell the client to send it.
             if content.is_eof() or not self._may_have_body():
                 content.watch_disconnect()
-            writer = ResponseWriter(
-                self.send, length=length, empty=empty, is_disconnected=self.is_known_disconnected
-            )
+            writer = ResponseWriter(self.send, length=length, empty=empty, is_disconnected=self.is_known_disconnected)
         else:
             writer = ResponseWriter(self.send, length=length, empty=empty, is_disconnected=bool)
         return writer
@@ -667,7 +660,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
         remote: str = _UNSET,
         client_max_size: int = _UNSET,
     ) -> BaseRequest:
-        """A copy with some things changed, sharing the body and the storage.
+        """A copy with some things changed, which reads the same body.
 
         RuntimeError when the body was read.
         """
@@ -696,7 +689,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
         clone = self._copy_for(scope)
         clone._client_max_size = self._client_max_size if client_max_size is _UNSET else client_max_size
         clone._client_max_fields = self._client_max_fields
-        self._state = clone._state = self._storage()
+        clone._state = dict(self._storage())
         clone.stream = self._open_stream()
         clone._transport = self._transport
         clone._protocol = self._protocol
@@ -735,6 +728,8 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
     def __setitem__(self, key: str, value: Any) -> None: ...
 
     def __setitem__(self, key: str | RequestKey[_T], value: Any) -> None:
+        if not isinstance(key, RequestKey):
+            warnings.warn("It is recommended to use web.RequestKey instances for keys.", NotAppKeyWarning, stacklevel=2)
         self._storage()[key] = value
 
     def __delitem__(self, key: str | RequestKey[Any]) -> None:
@@ -859,9 +854,3 @@ class Request(BaseRequest):
             clone.match_info = self.match_info
         clone._app = self._app
         return clone
-
-
-def _warn_deprecated(message: str) -> None:
-    import warnings  # noqa: PLC0415
-
-    warnings.warn(message, DeprecationWarning, stacklevel=3)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from framework import hdrs
 from framework.content import HeadersMixin
-from framework.keys import ResponseKey
+from framework.keys import NotAppKeyWarning, ResponseKey
 from framework.payloads import Payload, as_payload
 from framework.sansio import json as sansio_json
 from framework.sansio.conditions import ETag, format_etag, format_http_date, parse_etags, parse_http_date
@@ -276,9 +276,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any], HeadersMixin):
         samesite: str | None = None,
     ) -> None:
         """Have the client forget a cookie; ``domain`` and ``path`` must be those it was set with."""
-        del_cookie(
-            self.cookies, name, domain=domain, path=path, secure=secure, httponly=httponly, samesite=samesite
-        )
+        del_cookie(self.cookies, name, domain=domain, path=path, secure=secure, httponly=httponly, samesite=samesite)
 
     @property
     def content_length(self) -> int | None:
@@ -364,8 +362,10 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any], HeadersMixin):
     def etag(self, value: ETag | str | None) -> None:
         if value is None:
             self.headers.pop(hdrs.ETAG, None)
-        else:
+        elif isinstance(value, (str, ETag)):
             self.headers[hdrs.ETAG] = format_etag(value)
+        else:
+            raise ValueError(f"Unsupported etag type: {type(value)}. etag must be str, ETag or None")
 
     # Sending
 
@@ -492,6 +492,10 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any], HeadersMixin):
     def __setitem__(self, key: str, value: Any) -> None: ...
 
     def __setitem__(self, key: str | ResponseKey[_T], value: Any) -> None:
+        if not isinstance(key, ResponseKey):
+            warnings.warn(
+                "It is recommended to use web.ResponseKey instances for keys.", NotAppKeyWarning, stacklevel=2
+            )
         self._storage()[key] = value
 
     def __delitem__(self, key: str | ResponseKey[Any]) -> None:
@@ -720,7 +724,9 @@ def json_response(
             encoded = sansio_json.dumps_bytes(data)
             if headers is None:
                 response = Response(body=encoded, status=status, reason=reason)
-                response.set_content_line(_JSON if content_type == "application/json" else _text_line(content_type, None))
+                response.set_content_line(
+                    _JSON if content_type == "application/json" else _text_line(content_type, None)
+                )
                 return response
             text = encoded.decode()
         else:

@@ -130,7 +130,6 @@ class _MockedRoute(SystemRoute):
     """The route of a request that no router saw."""
 
     def __init__(self) -> None:
-        from framework.exceptions import HTTPNotFound  # noqa: PLC0415
 
         exception: HTTPException = HTTPNotFound()
         super().__init__(exception)
@@ -148,6 +147,6 @@ def _mock_transport(sslcontext: Any) -> Any:
 
 
 def _unquote(path: str) -> str:
-    from urllib.parse import unquote  # noqa: PLC0415
+    from urllib.parse import unquote
 
     return unquote(path)

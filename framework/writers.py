@@ -17,9 +17,7 @@ class ResponseWriter:
     that the response has no body whatever is written (HEAD, 204, 304).
     """
 
-    def __init__(
-        self, send: Send, *, length: int | None, empty: bool, is_disconnected: Callable[[], bool]
-    ) -> None:
+    def __init__(self, send: Send, *, length: int | None, empty: bool, is_disconnected: Callable[[], bool]) -> None:
         self._send = send
         self._length = length
         self._empty = empty

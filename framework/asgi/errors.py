@@ -19,6 +19,11 @@ def error_response(request: BaseRequest, status: int = 500, exc: BaseException |
     ``exc`` is given in debug mode only, and is shown with its traceback. The page is HTML where the client accepts
     that, else plain text.
     """
+    if status == 504:
+        # As aiohttp answers a handler that timed out: without a word.
+        response = Response(status=status, content_type="text/plain")
+        response.force_close()
+        return response
     title = f"{status} {HTTPStatus(status).phrase}"
     trace = None
     if exc is not None:

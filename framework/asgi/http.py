@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from framework.asgi.errors import error_response
-from framework.exceptions import HTTPBadRequest, HTTPException, HTTPInternalServerError
+from framework.exceptions import HTTPBadRequest, HTTPException, HTTPInternalServerError, HTTPUnsupportedMediaType
 from framework.requests import Request
 from framework.responses import Response, StreamResponse, one_shot
 from framework.routing.match_info import CompiledMatchInfo
@@ -62,9 +63,7 @@ class HTTPResponder:
                 return
             endpoint, values = self._match(path, method, _host(scope) if self._needs_host else "")
 
-        request = Request(
-            scope, receive, send, endpoint, values, self._client_max_size, self._client_max_fields
-        )
+        request = Request(scope, receive, send, endpoint, values, self._client_max_size, self._client_max_fields)
         if endpoint.route is not None:
             scope["route"] = endpoint.route
             scope["endpoint"] = endpoint.handler
@@ -84,7 +83,7 @@ class HTTPResponder:
                     await send(body)
                     return
             await self._send(request, response)
-        except BaseException as exc:  # noqa: BLE001 - sorted out, and raised again where it is not for us
+        except BaseException as exc:
             await self._recover(request, exc)
         finally:
             if request.stream is not None:
@@ -103,13 +102,13 @@ class HTTPResponder:
                 scope["endpoint"] = match_info.handler
                 scope["path_params"] = dict(match_info)
             await self._send(request, await self._app.chain(match_info.route, match_info.apps)(request))
-        except BaseException as exc:  # noqa: BLE001 - sorted out, and raised again where it is not for us
+        except BaseException as exc:
             await self._recover(request, exc)
         finally:
             request.finish()
 
-    async def _send(self, request: Request, response: Any) -> None:
-        """Send what a handler returned, and end what it began."""
+    async def _send(self, request: Request, response: Any, raised: HTTPException | None = None) -> None:
+        """Send what a handler returned or ``raised``, and end what it began."""
         if not isinstance(response, StreamResponse):
             begun = request.response
             if response is None:
@@ -120,10 +119,17 @@ class HTTPResponder:
                 # The client has the headers already, and perhaps all of it.
                 await begun.write_eof()
                 return
-            response = HTTPInternalServerError()
+            response = raised = HTTPInternalServerError()
         elif response.prepared and request.response is not response:
             raise RuntimeError(
                 f"{response!r} was sent as the answer to another request: make a new response for each request"
+            )
+        if isinstance(response, HTTPException) and response is not raised:
+            warnings.warn(
+                "returning HTTPException object is deprecated (#2415) and will be removed, "
+                "please raise the exception instead",
+                DeprecationWarning,
+                stacklevel=2,
             )
         await response.prepare(request)
         await response.write_eof()
@@ -141,16 +147,17 @@ class HTTPResponder:
             self._log(request, exc)
             raise exc
         response: StreamResponse
+        raised: HTTPException | None = None
         if isinstance(exc, HTTPException):
-            response = exc
+            response = raised = exc
         elif exc is request.decode_error:
-            response = HTTPBadRequest(text="400: Bad Request: the body cannot be decoded")
+            response = raised = _refusal(exc)
         else:
             self._log(request, exc)
             status = 504 if isinstance(exc, asyncio.TimeoutError) else 500
             response = error_response(request, status, exc if self._is_debug() else None)
         try:
-            await self._send(request, response)
+            await self._send(request, response, raised)
         except ClientConnectionResetError:
             self._logger.debug("Ignored premature client disconnection")
         except Exception as failure:
@@ -168,6 +175,13 @@ class HTTPResponder:
     def _log(self, request: Request, exc: BaseException) -> None:
         level = logging.ERROR
         self._logger.log(level, "Error handling request from %s", request.remote, exc_info=exc)
+
+
+def _refusal(exc: Exception) -> HTTPException:
+    """What to answer to a body that cannot be decoded, where the handler left that to us."""
+    if isinstance(exc, LookupError):
+        return HTTPUnsupportedMediaType(text=f"415: Unsupported Media Type: {exc}")
+    return HTTPBadRequest(text="400: Bad Request: the body cannot be decoded")
 
 
 def _host(scope: Scope) -> str:

@@ -140,25 +140,25 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
 
     async def _walk(self, request: Request) -> UrlMappingMatchInfo:
         allowed: set[str] = set()
+        for resource in self._matched_sub_apps:
+            match_info, methods = await resource.resolve(request)
+            if match_info is not None:
+                return match_info
+            allowed |= methods
         path = request.rel_url.path_safe
         # No prefix in the table has more slashes: a path of nothing but slashes must not cost its length squared.
         depth = max((key.count("/") for key in self._index), default=0)
         prefix = "/".join(path.split("/", depth + 1)[: depth + 1]) if path.count("/") > depth else path
         prefix = prefix or path[:1]
         while prefix:
-            for resource in self._index.get(prefix, ()):
-                match_info, methods = await resource.resolve(request)
+            for candidate in self._index.get(prefix, ()):
+                match_info, methods = await candidate.resolve(request)
                 if match_info is not None:
                     return match_info
                 allowed |= methods
             if prefix == "/":
                 break
             prefix = prefix.rpartition("/")[0] or "/"
-        for resource in self._matched_sub_apps:
-            match_info, methods = await resource.resolve(request)
-            if match_info is not None:
-                return match_info
-            allowed |= methods
         return MatchInfoError(miss(request.method, allowed))
 
     def __iter__(self) -> Iterator[str]:
@@ -208,9 +208,7 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
     def _check_name(self, name: str) -> None:
         for part in self.NAME_SPLIT_RE.split(name):
             if keyword.iskeyword(part):
-                raise ValueError(
-                    f"Incorrect route name {name!r}, python keywords cannot be used for route name"
-                )
+                raise ValueError(f"Incorrect route name {name!r}, python keywords cannot be used for route name")
             if not part.isidentifier():
                 raise ValueError(
                     f"Incorrect route name {name!r}, the name should be a sequence of "
@@ -330,4 +328,3 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
         super().freeze()
         for resource in self._resources:
             resource.freeze()
-

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 __all__ = ("AbstractRuleMatching", "Domain", "MaskDomain")
 
 
+_PORT = re.compile(r":[0-9]+\Z")
+
+
 class AbstractRuleMatching(abc.ABC):
     """A condition on requests."""
 
@@ -32,9 +35,9 @@ class AbstractRuleMatching(abc.ABC):
 
 
 class Domain(AbstractRuleMatching):
-    """A host name, with a port where it is not 80: ``example.com``, ``example.com:8080``.
+    """A host name: ``example.com``, which matches on any port, or ``example.com:8080``.
 
-    Host names are compared without regard to case (RFC 9110, section 4.2.3), the port as the client sent it.
+    Host names are compared without regard to case (RFC 9110, section 4.2.3).
     TypeError for what is no str, ValueError for what is no host name.
     """
 
@@ -42,6 +45,7 @@ class Domain(AbstractRuleMatching):
 
     def __init__(self, domain: str) -> None:
         self._domain = self._validated(domain)
+        self._has_port = _PORT.search(self._domain) is not None
 
     @property
     def canonical(self) -> str:
@@ -52,7 +56,11 @@ class Domain(AbstractRuleMatching):
 
     def match_domain(self, host: str) -> bool:
         """Whether a ``Host`` header's value satisfies the rule."""
-        return host.lower() == self._domain
+        return self._comparable(host) == self._domain
+
+    def _comparable(self, host: str) -> str:
+        host = host.lower()
+        return host if self._has_port else _PORT.sub("", host)
 
     async def match(self, request: Request) -> bool:
         return self.match_domain(request.host)
@@ -86,4 +94,4 @@ class MaskDomain(Domain):
         return self._mask.pattern
 
     def match_domain(self, host: str) -> bool:
-        return self._mask.fullmatch(host.lower()) is not None
+        return self._mask.fullmatch(self._comparable(host)) is not None

@@ -6,7 +6,8 @@ The matcher is a routing table compiled when the table freezes. It gives what ai
    registered first.
 2. A resource without a route for the method lets the next candidate try; if none has one, the answer is a 405 with
    the methods of all of them.
-3. A sub-application whose prefix matches is final: its 404 or 405 is the answer.
+3. A sub-application whose prefix matches is final: its 404 or 405 is the answer. So is one whose domain matches, and
+   domains come before all paths.
 
 Rule 1 is a total order on resources (`_rank`), fixed when the table is compiled. The tree then finds all resources
 that match a path, nearly always one, and the least rank wins. A template is in the tree by its segments: literal ones
@@ -49,7 +50,7 @@ ChainBuilder = Callable[["AbstractRoute | None", Apps], "Handler"]
 Values = Sequence[str]
 
 
-class Irregular(Exception):  # noqa: N818 - not an error: the table goes by the dispatcher's walk instead
+class Irregular(Exception):
     """The table has resources with a `resolve` of their own, which only the dispatcher's walk can ask."""
 
 
@@ -73,9 +74,7 @@ class Endpoint:
         #: The handler inside its middlewares.
         self.invoke = chain(route, apps)
 
-    def match_info(
-        self, method: str, values: Values | frozenset[str], frozen: bool = True
-    ) -> UrlMappingMatchInfo:
+    def match_info(self, method: str, values: Values | frozenset[str], frozen: bool = True) -> UrlMappingMatchInfo:
         """The match info of a request with what `Matcher.match` found."""
         if self.route is None:
             return MatchInfoError(miss(method, values), self.apps, self.app, frozen)
@@ -216,6 +215,9 @@ class Matcher:
         Where nothing matches, the endpoint's route is None and the second value the set of methods that the path
         allows: empty for a 404. ``host`` counts only where `needs_host` is true.
         """
+        for resource, sub in self._domains:
+            if resource.rule.match_domain(host):
+                return sub.match(path, method, host)
         segments = path.split("/")
         if "{" not in path and "}" not in path and "%" not in path:
             # PERF: a walk down the tree that gives up where the tree branches on this path. It settles nearly every
@@ -261,9 +263,6 @@ class Matcher:
                         values = tuple(unquote_path_safe(value) for value in values)
                     return endpoint, values
                 allowed.update(target.methods)
-        for resource, sub in self._domains:
-            if resource.rule.match_domain(host):
-                return sub.match(path, method, host)
         return self.miss, frozenset(allowed)
 
     def _collect(

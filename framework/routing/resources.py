@@ -71,7 +71,7 @@ class AbstractResource(Sized, abc.ABC):
     def get_info(self) -> dict[str, Any]:
         """What is known of the path: ``path``, or ``formatter`` and ``pattern``, or ``prefix`` and more."""
 
-    def freeze(self) -> None:  # noqa: B027 - a hook that most resources have no use for
+    def freeze(self) -> None:
         """Called once when the table is frozen."""
 
     @abc.abstractmethod
@@ -99,9 +99,7 @@ class Resource(AbstractResource):
     ) -> ResourceRoute:
         """Add a route; RuntimeError when its method, or ``"*"``, is taken already."""
         if route := self._routes.get(method) or self._routes.get(hdrs.METH_ANY):
-            raise RuntimeError(
-                f"Added route will never be executed, method {route.method} is already registered"
-            )
+            raise RuntimeError(f"Added route will never be executed, method {route.method} is already registered")
         route = ResourceRoute(method, handler, self, expect_handler=expect_handler)
         self.register_route(route)
         return route

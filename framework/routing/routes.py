@@ -188,9 +188,7 @@ def _as_handler(handler: Handler | type[AbstractView]) -> Handler | type[Abstrac
             return handler
     elif _is_coroutine_function(handler) or inspect.isgeneratorfunction(handler):
         return handler
-    warnings.warn(
-        f"Bare functions are deprecated, use async ones: {handler!r}", DeprecationWarning, stacklevel=6
-    )
+    warnings.warn(f"Bare functions are deprecated, use async ones: {handler!r}", DeprecationWarning, stacklevel=6)
     plain: Callable[[Request], Any] = handler
 
     async def call(request: Request) -> StreamResponse:

@@ -193,7 +193,11 @@ def decode_headers(raw: Iterable[tuple[bytes, bytes]]) -> CIMultiDictProxy[str]:
     """
     known = _DECODED_NAMES
     headers = CIMultiDict(
-        [(known.get(name) or _decode_name(name), value.decode("utf-8", "surrogateescape")) for name, value in raw]
+        # Whitespace around a value is not part of it (RFC 9110, section 5.5); not every server takes it away.
+        [
+            (known.get(name) or _decode_name(name), value.decode("utf-8", "surrogateescape").strip(" \t"))
+            for name, value in raw
+        ]
     )
     return CIMultiDictProxy(headers)
 
