@@ -112,7 +112,7 @@ async def test_view_without_methods(backend: Backend) -> None:
 async def test_inherited_methods(backend: Backend) -> None:
     web = backend.web
 
-    base = item_view(web)
+    base: Any = item_view(web)
 
     class More(base):
         async def patch(self) -> Any:
