@@ -15,6 +15,7 @@ from framework.asgi.http import HTTPResponder
 from framework.asgi.lifespan import serve_lifespan
 from framework.asgi.websocket import deny_websocket
 from framework.cleanup import CleanupContext
+from framework.exceptions import HTTPNotFound
 from framework.keys import AppKey, NotAppKeyWarning
 from framework.middlewares import build_chain
 from framework.requests import Request
@@ -392,7 +393,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
                 "Changing state of started or joined application is deprecated", DeprecationWarning, stacklevel=3
             )
 
-    @overload  # type: ignore[override]
+    @overload
     def __getitem__(self, key: AppKey[_T]) -> _T: ...
 
     @overload
@@ -401,7 +402,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     def __getitem__(self, key: str | AppKey[_T]) -> Any:
         return self._state[key]
 
-    @overload  # type: ignore[override]
+    @overload
     def __setitem__(self, key: AppKey[_T], value: _T) -> None: ...
 
     @overload
@@ -459,9 +460,7 @@ def _forward(signal: Signal[Any], subapp: Application) -> Callable[[Application]
 
 
 async def _raise_miss(request: Request) -> StreamResponse:
-    exception = request.match_info.http_exception
-    assert exception is not None
-    raise exception
+    raise request.match_info.http_exception or HTTPNotFound()
 
 
 def _expecting(route: AbstractRoute, chain: Handler) -> Handler:

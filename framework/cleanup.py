@@ -47,7 +47,7 @@ class CleanupContext(FrozenList[ContextFactory]):
         for factory in self:
             context = factory(app)
             if not isinstance(context, AbstractAsyncContextManager):
-                context = asynccontextmanager(lambda it: it)(context)  # type: ignore[arg-type]
+                context = asynccontextmanager(lambda it: it)(context)
             await context.__aenter__()
             self._entered.append(context)
 

@@ -18,7 +18,7 @@ class ChainMapProxy(Mapping[str | AppKey[Any], Any]):
     def __init__(self, maps: Iterable[Mapping[str | AppKey[Any], Any]]) -> None:
         self._maps = tuple(maps)
 
-    @overload  # type: ignore[override]
+    @overload
     def __getitem__(self, key: AppKey[_T]) -> _T: ...
 
     @overload

@@ -7,7 +7,8 @@ import io
 import mimetypes
 import os
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Any, cast
 from urllib.parse import quote
 
 from framework import hdrs
@@ -66,11 +67,13 @@ def as_payload(body: Any) -> tuple[bytes | Payload, dict[str, str]]:
     if isinstance(body, io.StringIO):
         return body.read().encode(), {hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
     if isinstance(body, io.TextIOBase):
+        text = cast("IO[str]", body)
         encoding = getattr(body, "encoding", None) or "utf-8"
         content_type = f"text/plain; charset={encoding.lower()}"
-        return FilePayload(body, encoding), {hdrs.CONTENT_TYPE: content_type, **_disposition(body)}
+        return FilePayload(text, encoding), {hdrs.CONTENT_TYPE: content_type, **_disposition(text)}
     if isinstance(body, io.IOBase):
-        return FilePayload(body), {hdrs.CONTENT_TYPE: _guess_type(body), **_disposition(body)}
+        file = cast("IO[bytes]", body)
+        return FilePayload(file), {hdrs.CONTENT_TYPE: _guess_type(file), **_disposition(file)}
     if isinstance(body, AsyncIterable):
         return Payload(body), {hdrs.CONTENT_TYPE: _BINARY}
     raise ValueError(
@@ -92,7 +95,7 @@ def _file_size(file: IO[Any]) -> int | None:
 def _file_name(file: IO[Any]) -> str | None:
     name = getattr(file, "name", None)
     if isinstance(name, str) and name and name[0] != "<" and name[-1] != ">":
-        return os.path.basename(name)
+        return Path(name).name
     return None
 
 

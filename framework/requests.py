@@ -1,40 +1,32 @@
 """Requests: `BaseRequest`, what an ASGI scope says of a request, and `Request`, which a route answers.
 
-Nothing is parsed before it is asked for.
+Nothing is parsed before it is asked for. What the headers say is in `request_headers`, the body in `request_body`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import warnings
-from collections.abc import Iterator, Mapping, MutableMapping
-from datetime import datetime
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar, overload
 
-from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy
 from yarl import URL
 
 from framework import hdrs
 from framework.config_dict import ChainMapProxy
-from framework.content import HeadersMixin
-from framework.exceptions import HTTPBadRequest, HTTPRequestEntityTooLarge, HTTPUnsupportedMediaType
-from framework.http_version import HttpVersion, parse_version
-from framework.keys import NotAppKeyWarning, RequestKey
+from framework.exceptions import HTTPBadRequest
+from framework.http_version import HttpVersion
+from framework.keys import RequestKey
 from framework.reify import reify
-from framework.sansio import json as sansio_json
-from framework.sansio.conditions import ETag, parse_etags, parse_http_date, parse_range
-from framework.sansio.cookies import parse_cookie_header
-from framework.sansio.forms import TooManyFields, parse_form, parse_query
-from framework.sansio.forwarded import parse_forwarded
-from framework.sansio.headers import decode_headers, parse_content_type
+from framework.request_body import RequestBody
+from framework.sansio.forms import parse_query
 from framework.sansio.paths import raw_path
-from framework.sansio.text import decode_text
+from framework.storage import Storage
 from framework.streams import StreamReader
 from framework.transports import ASGITransport
-from framework.typedefs import JSONDecoder, LooseHeaders, Receive, Scope, Send, StrOrURL
+from framework.typedefs import LooseHeaders, Receive, Scope, Send, StrOrURL
 from framework.writers import ResponseWriter
 
 if TYPE_CHECKING:
@@ -50,10 +42,9 @@ _UNSET: Final[Any] = object()
 
 #: RFC 9110, section 7.2: a host and a port. What does not look so is kept out of URLs.
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+#: What a request with another scope reads again.
+_READ_FROM_SCOPE: Final = frozenset({"_headers", "_raw_headers", "_cookies", "_rel_url", "_url", "_query", "_response"})
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-_UTF8_TYPES: Final = frozenset({None, b"application/json", b"application/json; charset=utf-8"})
-_UTF8: Final = frozenset({None, "utf-8", "UTF-8"})
-_FORM: Final = b"application/x-www-form-urlencoded"
 
 
 class RawRequestMessage(NamedTuple):
@@ -71,7 +62,7 @@ class RawRequestMessage(NamedTuple):
     url: URL
 
 
-class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
+class BaseRequest(Storage, RequestBody):
     """A request as the ASGI server describes it.
 
     Args:
@@ -84,26 +75,29 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
     It is also a mapping, for what middlewares and handlers want to tell each other.
     """
 
-    POST_METHODS = frozenset({hdrs.METH_PATCH, hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_TRACE, hdrs.METH_DELETE})
+    key_class = RequestKey
 
-    # PERF: what is not asked for is not set; the defaults stand on the class.
-    _headers: CIMultiDictProxy[str] | None = None
-    _raw_headers: dict[bytes, bytes] | None = None
+    # PERF: what is not asked for is not set; the defaults stand on the classes.
     _rel_url: URL | None = None
     _url: URL | None = None
     _query: MultiDictProxy[str] | None = None
-    _cookies: Mapping[str, str] | None = None
-    _state: dict[str | RequestKey[Any], Any] | None = None
-    stream: Any = None
-    _read_bytes: bytes | None = None
-    _post: MultiDictProxy[Any] | None = None
-    _decode_error: Exception | None = None
     _response: StreamResponse | None = None
     _transport: Any = _UNSET
     _protocol: Any = None
     _payload_writer: Any = None
-    _client_max_size: int = 1024**2
-    _client_max_fields: int = 1000
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, key: RequestKey[_T]) -> _T: ...
+        @overload
+        def __getitem__(self, key: str) -> Any: ...
+        def __getitem__(self, key: Any) -> Any: ...
+        @overload
+        def __setitem__(self, key: RequestKey[_T], value: _T) -> None: ...
+        @overload
+        def __setitem__(self, key: str, value: Any) -> None: ...
+        def __setitem__(self, key: Any, value: Any) -> None: ...
 
     def __init__(
         self,
@@ -127,11 +121,6 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
         """The method, ``"GET"`` for instance; a websocket handshake is a GET."""
         method: str = self.scope.get("method", hdrs.METH_GET)
         return method
-
-    @property
-    def version(self) -> HttpVersion:
-        """The version of HTTP."""
-        return parse_version(self.scope.get("http_version", "1.1"))
 
     @property
     def scheme(self) -> str:
@@ -257,293 +246,6 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
             self.rel_url,
         )
 
-    # The headers
-
-    @property
-    def headers(self) -> CIMultiDictProxy[str]:
-        """The headers, their names compared without regard to case."""
-        if self._headers is None:
-            self._headers = decode_headers(self.scope["headers"])
-        return self._headers
-
-    @property
-    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        """The headers as octets, names in lower case as ASGI has them."""
-        return tuple((bytes(name), bytes(value)) for name, value in self.scope["headers"])
-
-    @property
-    def cookies(self) -> Mapping[str, str]:
-        """The cookies that the client sent."""
-        if self._cookies is None:
-            # RFC 9113, section 8.2.3: HTTP/2 may split the header.
-            header = "; ".join(self.headers.getall(hdrs.COOKIE, ()))
-            self._cookies = MappingProxyType(parse_cookie_header(header))
-        return self._cookies
-
-    @property
-    def keep_alive(self) -> bool:
-        """Whether the client wants the connection to stay open."""
-        connection = self.headers.get(hdrs.CONNECTION, "").lower()
-        if self.version >= (1, 1):
-            return "close" not in connection
-        return "keep-alive" in connection
-
-    @property
-    def content_type(self) -> str:
-        """The media type without parameters, ``application/octet-stream`` where none is given."""
-        return self._parsed_content_type()[0]
-
-    @property
-    def charset(self) -> str | None:
-        """The charset parameter of the content type."""
-        return self._parsed_content_type()[1].get("charset")
-
-    def _parsed_content_type(self) -> tuple[str, Mapping[str, str]]:
-        # PERF: from the raw headers, which need not all be decoded for it: 0.4 µs instead of 1.6.
-        if len(self._header_dict()) != len(self.scope["headers"]):
-            return parse_content_type(self.headers.get(hdrs.CONTENT_TYPE, ""))
-        value = self._header(b"content-type")
-        return parse_content_type("" if value is None else value.decode("utf-8", "surrogateescape"))
-
-    @property
-    def content_length(self) -> int | None:
-        """The Content-Length in bytes, None where there is none; `HTTPBadRequest` where it is no number."""
-        value = self.headers.get(hdrs.CONTENT_LENGTH)
-        if value is None:
-            return None
-        # RFC 9110, section 8.6: digits and nothing else, where int() takes signs, blanks and underscores.
-        if not (value.isascii() and value.isdigit() and len(value) < 20):
-            raise HTTPBadRequest(text="400: Bad Request: invalid Content-Length")
-        return int(value)
-
-    @property
-    def http_range(self) -> slice:
-        """The Range as a slice of the bytes; ValueError for one that is malformed or asks for several."""
-        return parse_range(self.headers.get(hdrs.RANGE))
-
-    @property
-    def if_match(self) -> tuple[ETag, ...] | None:
-        """The entity tags of If-Match, None where there are none."""
-        return self._etags(hdrs.IF_MATCH)
-
-    @property
-    def if_none_match(self) -> tuple[ETag, ...] | None:
-        """The entity tags of If-None-Match, None where there are none."""
-        return self._etags(hdrs.IF_NONE_MATCH)
-
-    def _etags(self, name: str) -> tuple[ETag, ...] | None:
-        value = self.headers.get(name)
-        return tuple(parse_etags(value)) if value else None
-
-    @property
-    def if_modified_since(self) -> datetime | None:
-        """The date of If-Modified-Since, aware; None where there is none or it is invalid."""
-        return parse_http_date(self.headers.get(hdrs.IF_MODIFIED_SINCE))
-
-    @property
-    def if_unmodified_since(self) -> datetime | None:
-        """The date of If-Unmodified-Since, aware; None where there is none or it is invalid."""
-        return parse_http_date(self.headers.get(hdrs.IF_UNMODIFIED_SINCE))
-
-    @property
-    def if_range(self) -> datetime | None:
-        """The date of If-Range, aware; None where there is none or it is no date."""
-        return parse_http_date(self.headers.get(hdrs.IF_RANGE))
-
-    @property
-    def forwarded(self) -> tuple[Mapping[str, str], ...]:
-        """What proxies say of the way here (RFC 7239). Anybody can send it: trust it only behind a proxy of yours."""
-        return parse_forwarded(self.headers.getall(hdrs.FORWARDED, ()))
-
-    # The body
-
-    @property
-    def client_max_size(self) -> int:
-        """The most bytes of body that the collecting calls take; 0 for any number."""
-        return self._client_max_size
-
-    @property
-    def client_max_fields(self) -> int:
-        """The most fields a form may have."""
-        return self._client_max_fields
-
-    @property
-    def content(self) -> StreamReader:
-        """The body as a stream, which `client_max_size` does not bound."""
-        if self.stream is None:
-            self._check_framing()
-            content = StreamReader(self.receive)
-            if self._read_bytes is not None or not self._may_have_body():
-                content.feed_eof()
-            self.stream = content
-        stream: StreamReader = self.stream
-        return stream
-
-    def _header_dict(self) -> dict[bytes, bytes]:
-        """The raw headers by name; of those that are repeated the last."""
-        headers = self._raw_headers
-        if headers is None:
-            headers = self._raw_headers = dict(self.scope["headers"])
-        return headers
-
-    def _header(self, name: bytes) -> bytes | None:
-        return self._header_dict().get(name)
-
-    def _may_have_body(self) -> bool:
-        if self._header(b"transfer-encoding") is not None:
-            return True
-        length = self._header(b"content-length")
-        if length is None:
-            # HTTP/2 and 3 frame a body without either header.
-            return self.scope.get("http_version", "1.1")[0] != "1"
-        return length.strip(b" \t0") != b""
-
-    def _check_framing(self) -> None:
-        # RFC 9112, section 6.1: both together may be an attempt at smuggling, which the server let through.
-        headers = self._raw_headers
-        if headers is None:
-            headers = self._raw_headers = dict(self.scope["headers"])
-        if b"transfer-encoding" in headers and b"content-length" in headers:
-            raise HTTPBadRequest(text="400: Bad Request: both Content-Length and Transfer-Encoding")
-
-    @property
-    def can_read_body(self) -> bool:
-        """Whether there is something of the body still to read."""
-        return not self.content.at_eof()
-
-    @property
-    def has_body(self) -> bool:
-        """As `can_read_body`; deprecated, as in aiohttp."""
-        warnings.warn("Deprecated, use .can_read_body #2005", DeprecationWarning, stacklevel=2)
-        return self.can_read_body
-
-    @property
-    def body_exists(self) -> bool:
-        """Whether the request has a body, read or not."""
-        content = self.stream
-        if content is not None and not isinstance(content, StreamReader):
-            return not content.at_eof()
-        return self._may_have_body()
-
-    async def read(self) -> bytes:
-        """The whole body. The second call gives the same bytes.
-
-        Raises `HTTPRequestEntityTooLarge` past `client_max_size`, `ClientConnectionResetError` when the client leaves
-        before the body is complete.
-        """
-        body = self._read_bytes
-        if body is not None:
-            return body
-        if self.stream is None:
-            self._check_framing()
-            # PERF: a body that comes in one message needs no stream: 1.2 µs of the 5 µs of a JSON echo.
-            message = await self.receive()
-            if message["type"] == "http.request" and not message.get("more_body"):
-                body = message.get("body", b"")
-                if len(body) > self._client_max_size:
-                    self._check_size(len(body))
-                self._read_bytes = body
-                return body
-            self.stream = StreamReader(self.receive)
-            self.stream.feed_message(message)
-        content = self.stream
-        pieces: list[bytes] = []
-        size = 0
-        while chunk := await content.readany():
-            size += len(chunk)
-            self._check_size(size)
-            pieces.append(chunk)
-        self._read_bytes = b"".join(pieces)
-        return self._read_bytes
-
-    def _check_size(self, size: int) -> None:
-        if self._client_max_size and size > self._client_max_size:
-            raise HTTPRequestEntityTooLarge(max_size=self._client_max_size, actual_size=size)
-
-    async def text(self) -> str:
-        """The body decoded by its charset, UTF-8 where it names none.
-
-        Raises what `read` raises, LookupError for an unknown charset and UnicodeDecodeError for a body that is not in
-        it; uncaught, they are answered with a 415 and a 400.
-        """
-        body = await self.read()
-        try:
-            return decode_text(body, self.charset or "utf-8")
-        except (LookupError, UnicodeDecodeError) as exc:
-            self._decode_error = exc
-            raise
-
-    async def json(self, *, loads: JSONDecoder = json.loads) -> Any:
-        """The body as JSON.
-
-        Raises what `text` raises and `json.JSONDecodeError` for what is no JSON; uncaught, it is answered with a 400.
-        The standard decoder is replaced by a faster one that gives the same values; a ``loads`` of your own is called
-        with the text.
-        """
-        if loads is json.loads:
-            body = self._read_bytes
-            if body is None:
-                body = await self.read()
-            # PERF: the usual content types need no parsing to say UTF-8.
-            if self._header(b"content-type") in _UTF8_TYPES or self.charset in _UTF8:
-                try:
-                    return sansio_json.loads(body)
-                except ValueError as exc:
-                    self._decode_error = exc
-                    raise
-        text = await self.text()
-        try:
-            return loads(text)
-        except ValueError as exc:
-            self._decode_error = exc
-            raise
-
-    async def post(self) -> MultiDictProxy[Any]:
-        """The fields of a form, empty where the body is no form or the method has none.
-
-        Raises what `text` raises, and `HTTPRequestEntityTooLarge` for more than `client_max_fields` fields.
-        Only ``application/x-www-form-urlencoded`` is read as yet; ``multipart/form-data`` is a 415.
-        """
-        if self._post is not None:
-            return self._post
-        charset = "utf-8"
-        # PERF: what browsers send for a form needs no parsing: 0.4 µs of the 8 µs of a form of ten fields.
-        if self._header(b"content-type") != _FORM:
-            content_type, parameters = self._parsed_content_type()
-            if content_type == "multipart/form-data":
-                raise HTTPUnsupportedMediaType(text="415: Unsupported Media Type: multipart/form-data is not read here")
-            charset = parameters.get("charset", charset)
-            if content_type != "application/x-www-form-urlencoded":
-                self._post = MultiDictProxy(MultiDict())
-                return self._post
-        if self.method not in self.POST_METHODS:
-            self._post = MultiDictProxy(MultiDict())
-            return self._post
-        body = await self.read()
-        try:
-            fields = parse_form(body, charset, self._client_max_fields)
-        except TooManyFields:
-            raise HTTPRequestEntityTooLarge(
-                max_size=self._client_max_fields,
-                text=f"Maximum number of form fields {self._client_max_fields} exceeded.",
-            ) from None
-        except (LookupError, ValueError) as exc:
-            self._decode_error = exc
-            raise
-        self._post = MultiDictProxy(fields)
-        return self._post
-
-    async def release(self) -> None:
-        """Read what is left of the body and forget it."""
-        content = self.content
-        while await content.readany():
-            pass
-
-    @property
-    def decode_error(self) -> Exception | None:
-        """What the last of `text`, `json` and `post` raised because of the body's octets, None where it did not."""
-        return self._decode_error
-
     # The connection
 
     @property
@@ -608,7 +310,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
 
     def _open_stream(self) -> StreamReader:
         if self.stream is None:
-            self.stream = StreamReader(self.receive)
+            self.stream = StreamReader(self.receive, decoder=self._decoder())
             if self._read_bytes is not None:
                 self.stream.feed_eof()
         stream: StreamReader = self.stream
@@ -659,7 +361,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
         host: str = _UNSET,
         remote: str = _UNSET,
         client_max_size: int = _UNSET,
-    ) -> BaseRequest:
+    ) -> Self:
         """A copy with some things changed, which reads the same body.
 
         RuntimeError when the body was read.
@@ -686,68 +388,18 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any], HeadersMixin):
             scope["headers"] = [(b"host", host.encode()), *others]
         if remote is not _UNSET:
             scope["client"] = (remote, 0)
-        clone = self._copy_for(scope)
-        clone._client_max_size = self._client_max_size if client_max_size is _UNSET else client_max_size
-        clone._client_max_fields = self._client_max_fields
-        clone._state = dict(self._storage())
-        clone.stream = self._open_stream()
-        clone._transport = self._transport
-        clone._protocol = self._protocol
-        clone._payload_writer = self._payload_writer
+        kept = {name: value for name, value in vars(self).items() if name not in _READ_FROM_SCOPE}
+        clone = object.__new__(type(self))
+        vars(clone).update(kept, scope=scope, stream=self._open_stream(), _state=dict(self._storage()))
+        if client_max_size is not _UNSET:
+            clone._client_max_size = client_max_size
         return clone
-
-    def _copy_for(self, scope: Scope) -> BaseRequest:
-        return type(self)(scope, self.receive, self.send)
-
-    # Storage
 
     @property
     def state(self) -> MutableMapping[str, Any]:
         """What the server's lifespan left for requests (the ASGI scope's ``state``), and what is put there."""
         state: MutableMapping[str, Any] = self.scope.setdefault("state", {})
         return state
-
-    def _storage(self) -> dict[str | RequestKey[Any], Any]:
-        if self._state is None:
-            self._state = {}
-        return self._state
-
-    @overload  # type: ignore[override]
-    def __getitem__(self, key: RequestKey[_T]) -> _T: ...
-
-    @overload
-    def __getitem__(self, key: str) -> Any: ...
-
-    def __getitem__(self, key: str | RequestKey[_T]) -> Any:
-        return self._storage()[key]
-
-    @overload  # type: ignore[override]
-    def __setitem__(self, key: RequestKey[_T], value: _T) -> None: ...
-
-    @overload
-    def __setitem__(self, key: str, value: Any) -> None: ...
-
-    def __setitem__(self, key: str | RequestKey[_T], value: Any) -> None:
-        if not isinstance(key, RequestKey):
-            warnings.warn("It is recommended to use web.RequestKey instances for keys.", NotAppKeyWarning, stacklevel=2)
-        self._storage()[key] = value
-
-    def __delitem__(self, key: str | RequestKey[Any]) -> None:
-        del self._storage()[key]
-
-    def __len__(self) -> int:
-        return len(self._storage())
-
-    def __iter__(self) -> Iterator[str | RequestKey[Any]]:
-        return iter(self._storage())
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __bool__(self) -> bool:
-        return True
 
     def __repr__(self) -> str:
         path = self.path.encode("ascii", "backslashreplace").decode("ascii")
@@ -847,10 +499,3 @@ class Request(BaseRequest):
             for app in self.match_info.apps:
                 if app.on_response_prepare:
                     await app.on_response_prepare.send(self, response)
-
-    def _copy_for(self, scope: Scope) -> Request:
-        clone = type(self)(scope, self.receive, self.send, self._endpoint, self._values)
-        if "match_info" in self.__dict__:
-            clone.match_info = self.match_info
-        clone._app = self._app
-        return clone

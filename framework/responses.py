@@ -1,4 +1,4 @@
-"""Responses: `StreamResponse`, `Response` and the functions that make JSON ones.
+"""Responses that are sent at once: `Response` and the functions that make JSON ones.
 
 A `Response` is lazy: until somebody asks for its ``headers`` it keeps its content type as a ready-made `ContentLine`,
 and is sent in two messages that `one_shot` makes. Whatever needs more (cookies, other headers, a body in pieces)
@@ -7,33 +7,22 @@ takes the way that `StreamResponse` shows: `prepare`, `write`, `write_eof`.
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import json
-import warnings
-from collections.abc import Iterator, MutableMapping
-from datetime import datetime
-from http import HTTPStatus
-from http.cookies import SimpleCookie
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from framework import hdrs
-from framework.content import HeadersMixin
-from framework.keys import NotAppKeyWarning, ResponseKey
+from framework.content_lines import BINARY, JSON, TEXT, body_line, check_content_type, text_line
 from framework.payloads import Payload, as_payload
 from framework.sansio import json as sansio_json
-from framework.sansio.conditions import ETag, format_etag, format_http_date, parse_etags, parse_http_date
-from framework.sansio.cookies import cookie_header_values, del_cookie, set_cookie
-from framework.sansio.headers import HeaderMap, check_reason, encode_headers, parse_content_type
+from framework.sansio.headers import HeaderMap
+from framework.stream_responses import StreamResponse
 from framework.typedefs import JSONBytesEncoder, JSONEncoder, LooseHeaders, Message
-from framework.writers import ResponseWriter
 
 if TYPE_CHECKING:
     from framework.requests import BaseRequest
 
-__all__ = ("ContentLine", "Response", "StreamResponse", "json_bytes_response", "json_response", "one_shot")
-
-_T = TypeVar("_T")
+__all__ = ("Response", "StreamResponse", "json_bytes_response", "json_response", "one_shot")
 
 
 class _Missing(enum.Enum):
@@ -42,480 +31,8 @@ class _Missing(enum.Enum):
 
 _MISSING: Final = _Missing.MISSING
 
-REASONS: Final[dict[int, str]] = {status.value: status.phrase for status in HTTPStatus}
-
-#: RFC 9110, sections 15.3.5 and 15.4.5: no content, whatever the handler gives.
-_EMPTY_STATUSES: Final = frozenset({204, 304})
-
-
-class ContentLine:
-    """A ``Content-Type`` in the forms in which it is needed: parsed, as text and as a raw header."""
-
-    __slots__ = ("charset", "content_type", "raw", "value")
-
-    def __init__(self, content_type: str, charset: str | None) -> None:
-        self.content_type = content_type
-        self.charset = charset
-        self.value = content_type if charset is None else f"{content_type}; charset={charset}"
-        self.raw = (b"content-type", encode_headers(HeaderMap({hdrs.CONTENT_TYPE: self.value}))[0][1])
-
-
-_TEXT: Final = ContentLine("text/plain", "utf-8")
-_JSON: Final = ContentLine("application/json", "utf-8")
-_HTML: Final = ContentLine("text/html", "utf-8")
-_BINARY: Final = ContentLine("application/octet-stream", None)
-
-#: Ready-made lines, for texts and for bytes. Filled with what programs use, not with what clients send, and bounded.
-_TEXT_LINES: Final[dict[tuple[str | None, str | None], ContentLine]] = {
-    (None, None): _TEXT,
-    ("application/json", None): _JSON,
-    ("text/html", None): _HTML,
-}
-_BODY_LINES: Final[dict[tuple[str, str | None], ContentLine]] = {
-    ("application/json", "utf-8"): _JSON,
-    ("text/html", "utf-8"): _HTML,
-}
-_MAX_LINES: Final = 256
-
 #: PERF: raw Content-Length headers for the common sizes; formatting one took 0.12 µs of the 2.9 µs of a plain answer.
 _LENGTHS: Final = tuple((b"content-length", b"%d" % size) for size in range(1024))
-
-
-def _text_line(content_type: str | None, charset: str | None) -> ContentLine:
-    line = _TEXT_LINES.get((content_type, charset))
-    if line is None:
-        _check_content_type(content_type)
-        line = ContentLine(content_type or "text/plain", charset or "utf-8")
-        if len(_TEXT_LINES) < _MAX_LINES:
-            _TEXT_LINES[content_type, charset] = line
-    return line
-
-
-def _body_line(content_type: str, charset: str | None) -> ContentLine:
-    line = _BODY_LINES.get((content_type, charset))
-    if line is None:
-        _check_content_type(content_type)
-        line = ContentLine(content_type, charset)
-        if len(_BODY_LINES) < _MAX_LINES:
-            _BODY_LINES[content_type, charset] = line
-    return line
-
-
-class StreamResponse(MutableMapping[str | ResponseKey[Any], Any], HeadersMixin):
-    """A response whose body is written piece by piece.
-
-    ``await response.prepare(request)`` sends the headers, ``await response.write(data)`` a piece of the body. It is
-    also a mapping, for what middlewares and handlers want to tell each other.
-
-    Raises ValueError for a reason or a header with control characters.
-    """
-
-    # PERF: defaults live on the class, so that a plain response sets only what it uses: 0.25 µs for each response.
-    _headers: HeaderMap | None = None
-    _content: ContentLine | None = None
-    _cookies: SimpleCookie | None = None
-    _reason: str | None = None
-    _state: dict[str | ResponseKey[Any], Any] | None = None
-    _writer: ResponseWriter | None = None
-    _request: BaseRequest | None = None
-    _eof_sent = False
-    _keep_alive: bool | None = None
-    _chunked = False
-    _body_length = 0
-
-    def __init__(self, *, status: int = 200, reason: str | None = None, headers: LooseHeaders | None = None) -> None:
-        if headers is not None:
-            self._headers = HeaderMap(headers)
-        self._set_status(status, reason)
-
-    # Status
-
-    @property
-    def prepared(self) -> bool:
-        """Whether the headers were sent."""
-        return self._eof_sent or self._writer is not None
-
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """The task of the request that the response answers; None before `prepare`."""
-        return None if self._request is None else self._request.task
-
-    @property
-    def status(self) -> int:
-        """The status code."""
-        return self._status
-
-    @property
-    def reason(self) -> str:
-        """The reason phrase. ASGI has no place for it: servers send the one of the status, or none (HTTP/2)."""
-        if self._reason is None:
-            return REASONS.get(self._status, "")
-        return self._reason
-
-    def set_status(self, status: int, reason: str | None = None) -> None:
-        """Set the status and the reason; RuntimeError once the headers were sent."""
-        if self.prepared:
-            raise RuntimeError("Cannot change the response status code after the headers have been sent")
-        self._set_status(status, reason)
-
-    def _set_status(self, status: int, reason: str | None) -> None:
-        self._status = int(status)
-        if reason is not None:
-            check_reason(reason)
-        self._reason = reason
-
-    # Connection
-
-    @property
-    def keep_alive(self) -> bool | None:
-        """Whether the connection stays open; None before `prepare` unless `force_close` was called."""
-        return self._keep_alive
-
-    def force_close(self) -> None:
-        """Ask the server to close the connection after the response; HTTP/1 only."""
-        self._materialize()
-        self._keep_alive = False
-
-    @property
-    def chunked(self) -> bool:
-        """Whether `enable_chunked_encoding` was called."""
-        return self._chunked
-
-    @property
-    def compression(self) -> bool:
-        """Whether the body is compressed."""
-        return False
-
-    def enable_chunked_encoding(self, chunk_size: int | None = None) -> None:
-        """Send the body without a Content-Length, so that the server frames it."""
-        if hdrs.CONTENT_LENGTH in self.headers:
-            raise RuntimeError("You can't enable chunked encoding when a content length is set")
-        if chunk_size is not None:
-            warnings.warn("Chunk size is deprecated #1615", DeprecationWarning, stacklevel=2)
-        self._chunked = True
-
-    @property
-    def body_length(self) -> int:
-        """How many bytes of the body were sent."""
-        return self._body_length if self._writer is None else self._writer.output_size
-
-    @property
-    def output_length(self) -> int:
-        """As `body_length`; deprecated, as in aiohttp."""
-        warnings.warn("output_length is deprecated, use body_length", DeprecationWarning, stacklevel=2)
-        return self.body_length
-
-    # Headers
-
-    def _materialize(self) -> HeaderMap:
-        headers = self._headers
-        if headers is None:
-            headers = self._headers = HeaderMap()
-            if self._content is not None:
-                headers[hdrs.CONTENT_TYPE] = self._content.value
-        self._content = None
-        return headers
-
-    @property
-    def headers(self) -> HeaderMap:
-        """The headers, to read and to change until they are sent."""
-        headers = self._headers
-        return self._materialize() if headers is None else headers
-
-    @property
-    def cookies(self) -> SimpleCookie:
-        """The cookies to set, as `http.cookies` has them."""
-        if self._cookies is None:
-            self._materialize()
-            self._cookies = SimpleCookie()
-        return self._cookies
-
-    def set_cookie(
-        self,
-        name: str,
-        value: str,
-        *,
-        expires: str | None = None,
-        domain: str | None = None,
-        max_age: int | str | None = None,
-        path: str = "/",
-        secure: bool | None = None,
-        httponly: bool | None = None,
-        version: str | None = None,
-        samesite: str | None = None,
-        partitioned: bool | None = None,
-    ) -> None:
-        """Set a cookie (RFC 6265).
-
-        ``max_age`` is in seconds, ``expires`` a date as HTTP writes it. Raises ValueError for a name, a value or an
-        attribute that would break out of its place.
-        """
-        set_cookie(
-            self.cookies,
-            name,
-            value,
-            expires=expires,
-            domain=domain,
-            max_age=max_age,
-            path=path,
-            secure=secure,
-            httponly=httponly,
-            version=version,
-            samesite=samesite,
-            partitioned=partitioned,
-        )
-
-    def del_cookie(
-        self,
-        name: str,
-        *,
-        domain: str | None = None,
-        path: str = "/",
-        secure: bool | None = None,
-        httponly: bool | None = None,
-        samesite: str | None = None,
-    ) -> None:
-        """Have the client forget a cookie; ``domain`` and ``path`` must be those it was set with."""
-        del_cookie(self.cookies, name, domain=domain, path=path, secure=secure, httponly=httponly, samesite=samesite)
-
-    @property
-    def content_length(self) -> int | None:
-        """The Content-Length in bytes, None where none is set."""
-        return super().content_length
-
-    @content_length.setter
-    def content_length(self, value: int | None) -> None:
-        if value is None:
-            self.headers.pop(hdrs.CONTENT_LENGTH, None)
-            return
-        value = int(value)
-        if self._chunked:
-            raise RuntimeError("You can't set content length when chunked encoding is enable")
-        self.headers[hdrs.CONTENT_LENGTH] = str(value)
-
-    @property
-    def content_type(self) -> str:
-        """The media type without its parameters."""
-        if self._content is not None:
-            return self._content.content_type
-        return super().content_type
-
-    @content_type.setter
-    def content_type(self, value: str) -> None:
-        _, parameters = parse_content_type(self.headers.get(hdrs.CONTENT_TYPE, ""))
-        self._set_content_type(str(value), dict(parameters))
-
-    @property
-    def charset(self) -> str | None:
-        """The charset of a text; RuntimeError when set on a response without a content type of its own."""
-        if self._content is not None:
-            return self._content.charset
-        return super().charset
-
-    @charset.setter
-    def charset(self, value: str | None) -> None:
-        content_type = self.content_type
-        if content_type == "application/octet-stream":
-            raise RuntimeError(
-                "Setting charset for application/octet-stream doesn't make sense, setup content_type first"
-            )
-        parameters = dict(parse_content_type(self.headers.get(hdrs.CONTENT_TYPE, ""))[1])
-        parameters.pop("charset", None)
-        if value is not None:
-            parameters["charset"] = str(value).lower()
-        self._set_content_type(content_type, parameters)
-
-    def _set_content_type(self, content_type: str, parameters: dict[str, str]) -> None:
-        self.headers[hdrs.CONTENT_TYPE] = "; ".join(
-            [content_type, *(f"{name}={value}" for name, value in parameters.items())]
-        )
-
-    def set_content_line(self, line: ContentLine) -> None:
-        """Set a ready-made content type on a response that has no headers yet."""
-        self._content = line
-
-    @property
-    def last_modified(self) -> datetime | None:
-        """The Last-Modified date as an aware datetime; set it as a datetime, a POSIX time, a string or None."""
-        return parse_http_date(self.headers.get(hdrs.LAST_MODIFIED))
-
-    @last_modified.setter
-    def last_modified(self, value: datetime | float | str | None) -> None:
-        if value is None:
-            self.headers.pop(hdrs.LAST_MODIFIED, None)
-        elif isinstance(value, str):
-            self.headers[hdrs.LAST_MODIFIED] = value
-        elif isinstance(value, (int, float, datetime)):
-            self.headers[hdrs.LAST_MODIFIED] = format_http_date(value)
-        else:
-            raise TypeError(f"Unsupported type for last_modified: {type(value).__name__}")
-
-    @property
-    def etag(self) -> ETag | None:
-        """The entity tag; set it as a string without quotes, an `ETag` or None."""
-        value = self.headers.get(hdrs.ETAG)
-        if not value:
-            return None
-        return next(iter(parse_etags(value)), None)
-
-    @etag.setter
-    def etag(self, value: ETag | str | None) -> None:
-        if value is None:
-            self.headers.pop(hdrs.ETAG, None)
-        elif isinstance(value, (str, ETag)):
-            self.headers[hdrs.ETAG] = format_etag(value)
-        else:
-            raise ValueError(f"Unsupported etag type: {type(value)}. etag must be str, ETag or None")
-
-    # Sending
-
-    async def prepare(self, request: BaseRequest) -> ResponseWriter | None:
-        """Send the headers, after the receivers of ``on_response_prepare`` saw them.
-
-        Does nothing when they were sent already. Raises what a receiver raises, and `ClientConnectionResetError`
-        where the server says that the client has gone.
-        """
-        if self._eof_sent:
-            return None
-        if self._writer is not None:
-            return self._writer
-        self._request = request
-        return await self._start(request)
-
-    async def _start(self, request: BaseRequest) -> ResponseWriter:
-        await self._prepare_headers(request)
-        await request.prepare_hook(self)
-        headers = self._materialize()
-        empty = self._must_be_empty(request)
-        raw_headers = encode_headers(headers)
-        if self._cookies:
-            raw_headers.extend((b"set-cookie", value.encode()) for value in cookie_header_values(self._cookies))
-        length = None
-        if not empty and (value := headers.get(hdrs.CONTENT_LENGTH)) is not None:
-            length = int(value)
-        writer = request.open_response(self, length=length, empty=empty)
-        self._writer = writer
-        await writer.start(self._status, raw_headers)
-        return writer
-
-    def _must_be_empty(self, request: BaseRequest) -> bool:
-        status = self._status
-        return request.method == hdrs.METH_HEAD or status in _EMPTY_STATUSES or status < 200
-
-    async def _prepare_headers(self, request: BaseRequest) -> None:
-        headers = self._materialize()
-        version = request.version
-        keep_alive = self._keep_alive
-        if keep_alive is None:
-            keep_alive = self._keep_alive = request.keep_alive
-        if self._chunked and version < (1, 1):
-            raise RuntimeError(f"Using chunked encoding is forbidden for HTTP/{version.major}.{version.minor}")
-        # The framing and the connection are the server's (RFC 9110, section 7.6.1; RFC 9113, section 8.2.2).
-        headers.pop(hdrs.TRANSFER_ENCODING, None)
-        if self._status in _EMPTY_STATUSES or self._status < 200:
-            # RFC 9110, section 8.6: these have no Content-Length.
-            headers.pop(hdrs.CONTENT_LENGTH, None)
-        elif self._chunked:
-            headers.pop(hdrs.CONTENT_LENGTH, None)
-        if not self._must_be_empty(request) and headers.get(hdrs.CONTENT_LENGTH) != "0":
-            headers.setdefault(hdrs.CONTENT_TYPE, "application/octet-stream")
-        if version.major >= 2:
-            headers.pop(hdrs.CONNECTION, None)
-        elif not keep_alive and version >= (1, 1) and hdrs.CONNECTION not in headers:
-            headers[hdrs.CONNECTION] = "close"
-
-    async def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send a piece of the body, and wait until the server takes more.
-
-        RuntimeError before `prepare` and after `write_eof`, TypeError for what is no bytes,
-        `ClientConnectionResetError` when the client has gone.
-        """
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError(f"data argument must be byte-ish ({type(data)}): encode text first")
-        if self._eof_sent:
-            raise RuntimeError("Cannot call write() after write_eof()")
-        if self._writer is None:
-            raise RuntimeError("Cannot call write() before prepare()")
-        await self._writer.write(data)
-
-    async def drain(self) -> None:
-        """Nothing to wait for: `write` returns when the server takes more. Deprecated, as in aiohttp."""
-        if self._eof_sent:
-            raise RuntimeError("Response has already been sent")
-        if self._writer is None:
-            raise RuntimeError("Response has not been started")
-        warnings.warn("drain method is deprecated, use await resp.write()", DeprecationWarning, stacklevel=2)
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Send the last piece of the body and end the response; does nothing the second time."""
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError(f"data argument must be byte-ish ({type(data)}): encode text first")
-        if self._eof_sent:
-            return
-        if self._writer is None:
-            raise RuntimeError("Response has not been started")
-        await self._writer.write_eof(data)
-        self._eof_sent = True
-        self._body_length = self._writer.output_size
-        self._request = None
-        self._writer = None
-
-    def __repr__(self) -> str:
-        if self._eof_sent:
-            info = "eof"
-        elif self._request is not None:
-            info = f"{self._request.method} {self._request.path} "
-        else:
-            info = "not prepared"
-        return f"<{type(self).__name__} {self.reason} {info}>"
-
-    # Storage
-
-    def _storage(self) -> dict[str | ResponseKey[Any], Any]:
-        if self._state is None:
-            self._state = {}
-        return self._state
-
-    @overload  # type: ignore[override]
-    def __getitem__(self, key: ResponseKey[_T]) -> _T: ...
-
-    @overload
-    def __getitem__(self, key: str) -> Any: ...
-
-    def __getitem__(self, key: str | ResponseKey[_T]) -> Any:
-        return self._storage()[key]
-
-    @overload  # type: ignore[override]
-    def __setitem__(self, key: ResponseKey[_T], value: _T) -> None: ...
-
-    @overload
-    def __setitem__(self, key: str, value: Any) -> None: ...
-
-    def __setitem__(self, key: str | ResponseKey[_T], value: Any) -> None:
-        if not isinstance(key, ResponseKey):
-            warnings.warn(
-                "It is recommended to use web.ResponseKey instances for keys.", NotAppKeyWarning, stacklevel=2
-            )
-        self._storage()[key] = value
-
-    def __delitem__(self, key: str | ResponseKey[Any]) -> None:
-        del self._storage()[key]
-
-    def __len__(self) -> int:
-        return len(self._storage())
-
-    def __iter__(self) -> Iterator[str | ResponseKey[Any]]:
-        return iter(self._storage())
-
-    # Two responses are the same only if they are one: the storage says nothing of what is sent.
-    def __hash__(self) -> int:
-        return object.__hash__(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __bool__(self) -> bool:
-        return True
 
 
 class Response(StreamResponse):
@@ -556,14 +73,14 @@ class Response(StreamResponse):
             if not isinstance(text, str):
                 raise TypeError(f"text argument must be str ({type(text)!r})")
             if content_type is None and charset is None:
-                self._content = _TEXT
+                self._content = TEXT
                 self._body = text.encode()
             else:
-                line = self._content = _text_line(content_type, charset)
+                line = self._content = text_line(content_type, charset)
                 self._body = text.encode(line.charset or "utf-8")
         else:
             if content_type is not None:
-                self._content = _body_line(content_type, charset)
+                self._content = body_line(content_type, charset)
             if body.__class__ is bytes:
                 self._body = body
             elif body is not None:
@@ -575,7 +92,7 @@ class Response(StreamResponse):
         if body is not None and text is not None:
             raise ValueError("body and text are not allowed together")
         self._headers = headers
-        _check_content_type(content_type)
+        check_content_type(content_type)
         if hdrs.CONTENT_TYPE in headers:
             if content_type is not None or charset is not None:
                 params = "content_type or charset params" + (" with text" if text is not None else "")
@@ -585,7 +102,7 @@ class Response(StreamResponse):
         elif text is not None:
             if not isinstance(text, str):
                 raise TypeError(f"text argument must be str ({type(text)!r})")
-            line = _text_line(content_type, charset)
+            line = text_line(content_type, charset)
             headers[hdrs.CONTENT_TYPE] = line.value
             self._body = text.encode(line.charset or "utf-8")
         elif content_type is not None:
@@ -652,12 +169,16 @@ class Response(StreamResponse):
             # RFC 9110, section 9.3.2: a HEAD without a body says nothing about what a GET would have.
             if size is not None and (size or request.method != hdrs.METH_HEAD):
                 headers[hdrs.CONTENT_LENGTH] = str(size)
-        elif not self._chunked and isinstance(body, (bytes, bytearray)) and not self._must_be_empty(request):
-            if headers[hdrs.CONTENT_LENGTH] != str(len(body)):
-                raise RuntimeError(
-                    f"The Content-Length header says {headers[hdrs.CONTENT_LENGTH]}, the body has {len(body)} bytes: "
-                    "leave the header out, it is set automatically"
-                )
+        elif (
+            not self._chunked
+            and isinstance(body, (bytes, bytearray))
+            and not self._must_be_empty(request)
+            and headers[hdrs.CONTENT_LENGTH] != str(len(body))
+        ):
+            raise RuntimeError(
+                f"The Content-Length header says {headers[hdrs.CONTENT_LENGTH]}, the body has {len(body)} bytes: "
+                "leave the header out, it is set automatically"
+            )
         await super()._prepare_headers(request)
 
     async def write_eof(self, data: bytes = b"") -> None:
@@ -677,11 +198,6 @@ class Response(StreamResponse):
             await super().write_eof(data)
 
 
-def _check_content_type(content_type: str | None) -> None:
-    if content_type is not None and "charset" in content_type:
-        raise ValueError("charset must not be in content_type argument")
-
-
 def one_shot(response: Response) -> tuple[Message, Message] | None:
     """The two messages of a response with nothing but a content type and a body in memory, else None.
 
@@ -692,7 +208,7 @@ def one_shot(response: Response) -> tuple[Message, Message] | None:
     body: Any = response._body  # noqa: SLF001
     if body.__class__ is not bytes or response._writer is not None:  # noqa: SLF001
         return None
-    content = response._content or _BINARY  # noqa: SLF001
+    content = response._content or BINARY  # noqa: SLF001
     size = len(body)
     return {
         "type": "http.response.start",
@@ -724,9 +240,7 @@ def json_response(
             encoded = sansio_json.dumps_bytes(data)
             if headers is None:
                 response = Response(body=encoded, status=status, reason=reason)
-                response.set_content_line(
-                    _JSON if content_type == "application/json" else _text_line(content_type, None)
-                )
+                response.set_content_line(JSON if content_type == "application/json" else text_line(content_type, None))
                 return response
             text = encoded.decode()
         else:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+from framework.sansio.codings import ContentDecoder, DecodingError
 from framework.typedefs import Message, Receive
 
 __all__ = (
@@ -34,14 +35,21 @@ class StreamReader:
     """``request.content``: the body, read in the pieces that suit the reader.
 
     ``receive`` is the ASGI callable of the request; without one the stream is fed by `feed_data` and `feed_eof`, as
-    tests do. ``limit`` is the length in bytes of the longest line that `readline` gives.
+    tests do. ``limit`` is the length in bytes of the longest line that `readline` gives; ``decoder`` undoes a content
+    coding.
 
-    Every reading method raises `ClientConnectionResetError` when the client leaves before the body is complete, and
-    RuntimeError when another task is reading already.
+    Every reading method raises `ClientConnectionResetError` when the client leaves before the body is complete,
+    `RequestPayloadError` for a content coding that cannot be undone, and RuntimeError when another task is reading
+    already.
     """
 
-    def __init__(self, receive: Receive | None = None, *, limit: int = DEFAULT_LIMIT) -> None:
+    def __init__(
+        self, receive: Receive | None = None, *, limit: int = DEFAULT_LIMIT, decoder: ContentDecoder | None = None
+    ) -> None:
         self._receive = receive
+        self._decoder = decoder
+        self._decoded: Iterator[bytes] | None = None
+        self._received_all = False
         self._limit = limit
         self._chunks: deque[bytes] = deque()
         self._offset = 0  # of what is unread in the first chunk
@@ -116,13 +124,35 @@ class StreamReader:
     def feed_message(self, message: Message) -> None:
         """Take in a message that was received outside of the stream."""
         if message["type"] == "http.request":
-            self.feed_data(message.get("body", b""))
-            if not message.get("more_body", False):
+            data = message.get("body", b"")
+            self._received_all = not message.get("more_body", False)
+            if self._decoder is not None:
+                self._decoded = self._decoder.decode(data)
+                self._feed_decoded()
+                return
+            self.feed_data(data)
+            if self._received_all:
                 self.feed_eof()
         elif message["type"] == "http.disconnect":
             self._disconnected = True
             if not self._eof and self._exception is None:
                 self.set_exception(ClientConnectionResetError("The client disconnected before the body was complete"))
+
+    def _feed_decoded(self) -> None:
+        """Add the next decoded piece, and no more than that, to what can be read."""
+        if self._decoder is None or self._decoded is None:
+            return
+        try:
+            piece = next(self._decoded, None)
+            if piece is not None:
+                self.feed_data(piece)
+                return
+            self._decoded = None
+            if self._received_all:
+                self._decoder.finish()
+                self.feed_eof()
+        except DecodingError as exc:
+            self.set_exception(RequestPayloadError(str(exc)), exc)
 
     def unread_data(self, data: bytes) -> None:
         """Put ``data`` back before what can be read."""
@@ -250,7 +280,7 @@ class StreamReader:
         """
         if self._receive is None or self._pending is not None or self._disconnected or self._reading:
             return
-        if self._size >= self._limit:
+        if self._size >= self._limit or self._decoded is not None:
             return
         self._pending = asyncio.ensure_future(self._next_message(self._receive))
         self._pending.add_done_callback(self._on_watched)
@@ -262,9 +292,16 @@ class StreamReader:
 
     async def poll_disconnect(self) -> bool:
         """Whether the client has gone, without waiting."""
-        if not self._disconnected:
+        while not self._disconnected:
             self.watch_disconnect()
-            # One turn of the loop starts the task, which ends in the same turn if the server has news.
+            pending = self._pending
+            if pending is None:
+                break
+            # One turn of the loop starts the task, which ends in the same turn if the server has news, and the next
+            # one takes the news in: perhaps a piece of the body, behind which there may be more news.
+            await asyncio.sleep(0)
+            if not pending.done():
+                break
             await asyncio.sleep(0)
         return self._disconnected
 
@@ -302,7 +339,9 @@ class StreamReader:
             raise RuntimeError("Another task is reading the request's body already; read it in one task")
         self._reading = True
         try:
-            if self._receive is None or self._pending is not None:
+            if self._decoded is not None:
+                self._feed_decoded()
+            elif self._receive is None or self._pending is not None:
                 self._fed = asyncio.get_running_loop().create_future()
                 await self._fed
             else:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
+from urllib.parse import unquote
 
 from multidict import CIMultiDict
 
 from framework.applications import Application
+from framework.exceptions import HTTPNotFound
 from framework.http_version import HttpVersion, HttpVersion11
 from framework.requests import Request
 from framework.routing.match_info import UrlMappingMatchInfo
 from framework.routing.routes import SystemRoute
 from framework.streams import StreamReader
 from framework.typedefs import LooseHeaders, Message
-
-if TYPE_CHECKING:
-    from framework.exceptions import HTTPException
 
 __all__ = ("make_mocked_request",)
 
@@ -131,8 +130,7 @@ class _MockedRoute(SystemRoute):
 
     def __init__(self) -> None:
 
-        exception: HTTPException = HTTPNotFound()
-        super().__init__(exception)
+        super().__init__(HTTPNotFound())
 
 
 def _mock_transport(sslcontext: Any) -> Any:
@@ -147,6 +145,4 @@ def _mock_transport(sslcontext: Any) -> Any:
 
 
 def _unquote(path: str) -> str:
-    from urllib.parse import unquote
-
     return unquote(path)

@@ -19,7 +19,7 @@ from framework.responses import Response, StreamResponse, one_shot
 from framework.routing.match_info import CompiledMatchInfo
 from framework.routing.matcher import Endpoint, Matcher
 from framework.sansio.paths import route_path
-from framework.streams import ClientConnectionResetError
+from framework.streams import ClientConnectionResetError, RequestPayloadError
 from framework.typedefs import Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -79,8 +79,12 @@ class HTTPResponder:
                 messages = one_shot(response)
                 if messages is not None:
                     start, body = messages
-                    await send(start)
-                    await send(body)
+                    try:
+                        await send(start)
+                        await send(body)
+                    except OSError as exc:
+                        # ASGI spec version 2.4: the client has gone.
+                        self._logger.debug("Ignored premature client disconnection", exc_info=exc)
                     return
             await self._send(request, response)
         except BaseException as exc:
@@ -137,7 +141,7 @@ class HTTPResponder:
     async def _recover(self, request: Request, exc: BaseException) -> None:
         """Answer a request whose handler raised, or give up on it."""
         begun = request.response
-        if isinstance(exc, ClientConnectionResetError) and request.is_known_disconnected():
+        if isinstance(exc, ClientConnectionResetError):
             self._logger.debug("Ignored premature client disconnection", exc_info=exc)
             return
         if not isinstance(exc, Exception):
@@ -150,7 +154,7 @@ class HTTPResponder:
         raised: HTTPException | None = None
         if isinstance(exc, HTTPException):
             response = raised = exc
-        elif exc is request.decode_error:
+        elif exc is request.decode_error or isinstance(exc, RequestPayloadError):
             response = raised = _refusal(exc)
         else:
             self._log(request, exc)

@@ -38,7 +38,7 @@ class AbstractRouter(abc.ABC):
     def __init__(self) -> None:
         self._frozen = False
 
-    def post_init(self, app: Application) -> None:
+    def post_init(self, app: Application) -> None:  # noqa: B027 - a hook
         """Called when ``app`` takes the router."""
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from framework.exceptions import HTTPException
 from framework.routing.routes import AbstractRoute, SystemRoute
@@ -150,13 +150,11 @@ class CompiledMatchInfo(UrlMappingMatchInfo):
     _current_app = None
     _frozen = True
 
-    __init__ = dict.__init__  # type: ignore[assignment]
+    __init__ = dict.__init__
 
     @property
     def _route(self) -> AbstractRoute:  # type: ignore[override]
-        route = self.endpoint.route
-        assert route is not None
-        return route
+        return cast("AbstractRoute", self.endpoint.route)
 
     @property
     def _apps(self) -> tuple[Application, ...]:  # type: ignore[override]
@@ -164,9 +162,7 @@ class CompiledMatchInfo(UrlMappingMatchInfo):
 
     @property
     def current_app(self) -> Application:
-        app = self._current_app or self.endpoint.app
-        assert app is not None
-        return app
+        return cast("Application", self._current_app or self.endpoint.app)
 
     @current_app.setter
     def current_app(self, app: Application) -> None:

@@ -81,8 +81,9 @@ class Endpoint:
         pairs = zip(self.names, values)  # noqa: B905 - as many as names, by construction
         if not frozen:
             return UrlMappingMatchInfo(pairs, self.route, self.apps, self.app)
-        match_info = CompiledMatchInfo(pairs)
-        match_info.endpoint = self
+        match_info: UrlMappingMatchInfo
+        match_info = compiled = CompiledMatchInfo(pairs)
+        compiled.endpoint = self
         return match_info
 
 
@@ -204,7 +205,7 @@ class Matcher:
                     raise Irregular(resource)
 
         #: Whether the ``Host`` of a request takes part in the decision.
-        self.needs_host = bool(self._domains) or any(sub.needs_host for sub in self._subs)
+        self.needs_host: bool = bool(self._domains) or any(sub.needs_host for sub in self._subs)
         self._root.complete()
         if not self.needs_host:
             self._fill_plain(plain_paths)
@@ -278,8 +279,7 @@ class Matcher:
             if node.tails:
                 self._collect_tails(node, path, values, found)
             if index == size:
-                for leaf in node.leaves:
-                    found.append((leaf.rank, leaf, values))
+                found.extend((leaf.rank, leaf, values) for leaf in node.leaves)
                 return
             segment = segments[index]
             index += 1

@@ -9,7 +9,7 @@ import inspect
 import re
 import warnings
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from yarl import URL
 
@@ -134,12 +134,10 @@ class ResourceRoute(AbstractRoute):
 
     def url_for(self, *args: str, **kwargs: str) -> URL:
         """The URL of the route's resource, see its ``url_for``."""
-        assert self._resource is not None
-        return self._resource.url_for(*args, **kwargs)
+        return cast("AbstractResource", self._resource).url_for(*args, **kwargs)
 
     def get_info(self) -> dict[str, Any]:
-        assert self._resource is not None
-        return self._resource.get_info()
+        return cast("AbstractResource", self._resource).get_info()
 
 
 class SystemRoute(AbstractRoute):
@@ -179,7 +177,7 @@ class SystemRoute(AbstractRoute):
 def _is_coroutine_function(function: object) -> bool:
     while isinstance(function, functools.partial):
         function = function.func
-    return asyncio.iscoroutinefunction(function) or asyncio.iscoroutinefunction(getattr(function, "__call__", None))
+    return asyncio.iscoroutinefunction(function) or asyncio.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
 
 
 def _as_handler(handler: Handler | type[AbstractView]) -> Handler | type[AbstractView]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Generator
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from framework import hdrs
 from framework.exceptions import HTTPMethodNotAllowed
@@ -44,15 +44,15 @@ class View(AbstractView):
         method = self.request.method
         if method not in hdrs.METH_ALL:
             self._raise_allowed_methods()
-        handler = getattr(self, method.lower(), None)
+        handler: Callable[[], Awaitable[StreamResponse]] | None = getattr(self, method.lower(), None)
         if handler is None:
-            self._raise_allowed_methods()
+            return self._raise_allowed_methods()
         response: StreamResponse = await handler()
         return response
 
     def __await__(self) -> Generator[Any, None, StreamResponse]:
         return self._iter().__await__()
 
-    def _raise_allowed_methods(self) -> Any:
+    def _raise_allowed_methods(self) -> NoReturn:
         allowed = {method for method in hdrs.METH_ALL if hasattr(self, method.lower())}
         raise HTTPMethodNotAllowed(self.request.method, allowed)

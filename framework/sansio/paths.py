@@ -6,6 +6,7 @@ separator (RFC 3986, section 2.2) and decoding twice is impossible.
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from typing import Any
 
 from yarl import URL
@@ -13,7 +14,7 @@ from yarl import URL
 __all__ = ("raw_path", "route_path", "unquote_path_safe")
 
 
-def raw_path(scope: dict[str, Any]) -> str:
+def raw_path(scope: MutableMapping[str, Any]) -> str:
     """The path as the client sent it, percent-encoded, made from the decoded one where the server keeps only that."""
     raw: bytes | None = scope.get("raw_path")
     if raw is None:
@@ -21,7 +22,7 @@ def raw_path(scope: dict[str, Any]) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def route_path(scope: dict[str, Any]) -> str:
+def route_path(scope: MutableMapping[str, Any]) -> str:
     """The safe path below the scope's ``root_path``, which is what the routing table is about."""
     raw: bytes | None = scope.get("raw_path")
     path: str

@@ -1,0 +1,222 @@
+"""The body of a request: as bytes, as text, as JSON, as a form, as a stream."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any, Final
+
+from multidict import MultiDict, MultiDictProxy
+
+from framework import hdrs
+from framework.exceptions import HTTPBadRequest, HTTPRequestEntityTooLarge, HTTPUnsupportedMediaType
+from framework.request_headers import RequestHeaders
+from framework.sansio import json as sansio_json
+from framework.sansio.codings import ContentDecoder
+from framework.sansio.forms import TooManyFields, parse_form
+from framework.sansio.text import decode_text
+from framework.streams import StreamReader
+from framework.typedefs import JSONDecoder, Receive
+
+__all__ = ("RequestBody",)
+
+_UTF8_TYPES: Final = frozenset({None, b"application/json", b"application/json; charset=utf-8"})
+_UTF8: Final = frozenset({None, "utf-8", "UTF-8"})
+_FORM: Final = b"application/x-www-form-urlencoded"
+
+
+class RequestBody(RequestHeaders):
+    """The part of `BaseRequest` that reads the body."""
+
+    POST_METHODS = frozenset({hdrs.METH_PATCH, hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_TRACE, hdrs.METH_DELETE})
+
+    receive: Receive
+    #: The stream, where somebody has begun to read one or watches for the client to leave.
+    stream: Any = None
+    _read_bytes: bytes | None = None
+    _post: MultiDictProxy[Any] | None = None
+    _decode_error: Exception | None = None
+    _client_max_size: int = 1024**2
+    _client_max_fields: int = 1000
+
+    @property
+    def client_max_size(self) -> int:
+        """The most bytes of body that the collecting calls take; 0 for any number."""
+        return self._client_max_size
+
+    @property
+    def client_max_fields(self) -> int:
+        """The most fields a form may have."""
+        return self._client_max_fields
+
+    @property
+    def content(self) -> StreamReader:
+        """The body as a stream, which `client_max_size` does not bound."""
+        if self.stream is None:
+            self._check_framing()
+            content = StreamReader(self.receive, decoder=self._decoder())
+            if self._read_bytes is not None or not self._may_have_body():
+                content.feed_eof()
+            self.stream = content
+        stream: StreamReader = self.stream
+        return stream
+
+    def _decoder(self) -> ContentDecoder | None:
+        coding = self._header_dict().get(b"content-encoding", b"").decode("latin-1").strip().lower()
+        return ContentDecoder(coding) if ContentDecoder.supports(coding) else None
+
+    def _may_have_body(self) -> bool:
+        if b"transfer-encoding" in self._header_dict():
+            return True
+        length = self._header_dict().get(b"content-length")
+        if length is None:
+            # HTTP/2 and 3 frame a body without either header.
+            return self.scope.get("http_version", "1.1")[0] != "1"
+        return bool(length.strip(b" \t0"))
+
+    def _check_framing(self) -> None:
+        # RFC 9112, section 6.1: both together may be an attempt at smuggling, which the server let through.
+        headers = self._raw_headers
+        if headers is None:
+            headers = self._raw_headers = dict(self.scope["headers"])
+        if b"transfer-encoding" in headers and b"content-length" in headers:
+            raise HTTPBadRequest(text="400: Bad Request: both Content-Length and Transfer-Encoding")
+
+    @property
+    def can_read_body(self) -> bool:
+        """Whether there is something of the body still to read."""
+        return not self.content.at_eof()
+
+    @property
+    def has_body(self) -> bool:
+        """As `can_read_body`; deprecated, as in aiohttp."""
+        warnings.warn("Deprecated, use .can_read_body #2005", DeprecationWarning, stacklevel=2)
+        return self.can_read_body
+
+    @property
+    def body_exists(self) -> bool:
+        """Whether the request has a body, read or not."""
+        content = self.stream
+        if content is not None and not isinstance(content, StreamReader):
+            return not bool(content.at_eof())
+        return self._may_have_body()
+
+    async def read(self) -> bytes:
+        """The whole body. The second call gives the same bytes.
+
+        A content coding (gzip, deflate) is undone, and the limit counts what comes out.
+
+        Raises `HTTPRequestEntityTooLarge` past `client_max_size`, `ClientConnectionResetError` when the client leaves
+        before the body is complete, `RequestPayloadError` for a coding that cannot be undone; uncaught, the last is
+        answered with a 400.
+        """
+        body = self._read_bytes
+        if body is not None:
+            return body
+        if self.stream is None and b"content-encoding" not in self._header_dict():
+            self._check_framing()
+            # PERF: a body that comes in one message needs no stream: 1.2 µs of the 5 µs of a JSON echo.
+            message = await self.receive()
+            if message["type"] == "http.request" and not message.get("more_body"):
+                body = bytes(message.get("body", b""))
+                if len(body) > self._client_max_size:
+                    self._check_size(len(body))
+                self._read_bytes = body
+                return body
+            self.stream = StreamReader(self.receive)
+            self.stream.feed_message(message)
+        content = self.content
+        pieces = bytearray()
+        while chunk := await content.readany():
+            pieces += chunk
+            self._check_size(len(pieces))
+        self._read_bytes = bytes(pieces)
+        return self._read_bytes
+
+    def _check_size(self, size: int) -> None:
+        if self._client_max_size and size > self._client_max_size:
+            raise HTTPRequestEntityTooLarge(max_size=self._client_max_size, actual_size=size)
+
+    async def text(self) -> str:
+        """The body decoded by its charset, UTF-8 where it names none.
+
+        Raises what `read` raises, LookupError for an unknown charset and UnicodeDecodeError for a body that is not in
+        it; uncaught, they are answered with a 415 and a 400.
+        """
+        body = await self.read()
+        try:
+            return decode_text(body, self.charset or "utf-8")
+        except (LookupError, UnicodeDecodeError) as exc:
+            self._decode_error = exc
+            raise
+
+    async def json(self, *, loads: JSONDecoder = json.loads) -> Any:
+        """The body as JSON.
+
+        Raises what `text` raises and `json.JSONDecodeError` for what is no JSON; uncaught, it is answered with a 400.
+        The standard decoder is replaced by a faster one that gives the same values; a ``loads`` of your own is called
+        with the text.
+        """
+        if loads is json.loads:
+            body = self._read_bytes
+            if body is None:
+                body = await self.read()
+            # PERF: the usual content types need no parsing to say UTF-8.
+            if self._header_dict().get(b"content-type") in _UTF8_TYPES or self.charset in _UTF8:
+                try:
+                    return sansio_json.loads(body)
+                except ValueError as exc:
+                    self._decode_error = exc
+                    raise
+        text = await self.text()
+        try:
+            return loads(text)
+        except ValueError as exc:
+            self._decode_error = exc
+            raise
+
+    async def post(self) -> MultiDictProxy[Any]:
+        """The fields of a form, empty where the body is no form or the method has none.
+
+        Raises what `text` raises, and `HTTPRequestEntityTooLarge` for more than `client_max_fields` fields.
+        Only ``application/x-www-form-urlencoded`` is read as yet; ``multipart/form-data`` is a 415.
+        """
+        if self._post is not None:
+            return self._post
+        charset = "utf-8"
+        # PERF: what browsers send for a form needs no parsing: 0.4 µs of the 8 µs of a form of ten fields.
+        if self._header_dict().get(b"content-type") != _FORM:
+            content_type, parameters = self._parsed_content_type()
+            if content_type == "multipart/form-data":
+                raise HTTPUnsupportedMediaType(text="415: Unsupported Media Type: multipart/form-data is not read here")
+            charset = parameters.get("charset", charset)
+            if content_type != "application/x-www-form-urlencoded":
+                self._post = MultiDictProxy(MultiDict())
+                return self._post
+        if self.scope.get("method") not in self.POST_METHODS:
+            self._post = MultiDictProxy(MultiDict())
+            return self._post
+        body = await self.read()
+        try:
+            fields = parse_form(body, charset, self._client_max_fields)
+        except TooManyFields:
+            raise HTTPRequestEntityTooLarge(
+                max_size=self._client_max_fields,
+                text=f"Maximum number of form fields {self._client_max_fields} exceeded.",
+            ) from None
+        except (LookupError, ValueError) as exc:
+            self._decode_error = exc
+            raise
+        self._post = MultiDictProxy(fields)
+        return self._post
+
+    async def release(self) -> None:
+        """Read what is left of the body and forget it."""
+        content = self.content
+        while await content.readany():
+            pass
+
+    @property
+    def decode_error(self) -> Exception | None:
+        """What the last of `text`, `json` and `post` raised because of the body's octets, None where it did not."""
+        return self._decode_error

@@ -1,0 +1,420 @@
+"""`StreamResponse`: status, headers, cookies, and a body that is written piece by piece."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from datetime import datetime
+from http import HTTPStatus
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+
+from framework import hdrs
+from framework.content import HeadersMixin
+from framework.content_lines import ContentLine
+from framework.keys import ResponseKey
+from framework.sansio.conditions import ETag, format_etag, format_http_date, parse_etag, parse_http_date
+from framework.sansio.cookies import cookie_header_values, del_cookie, set_cookie
+from framework.sansio.headers import HeaderMap, check_reason, encode_headers, parse_content_type
+from framework.storage import Storage
+from framework.typedefs import LooseHeaders
+from framework.writers import ResponseWriter
+
+if TYPE_CHECKING:
+    from framework.requests import BaseRequest
+
+__all__ = ("StreamResponse",)
+
+_T = TypeVar("_T")
+
+_REASONS: Final[dict[int, str]] = {status.value: status.phrase for status in HTTPStatus}
+
+#: RFC 9110, sections 15.3.5 and 15.4.5: no content, whatever the handler gives.
+_EMPTY_STATUSES: Final = frozenset({204, 304})
+
+
+class StreamResponse(Storage, HeadersMixin):
+    """A response whose body is written piece by piece.
+
+    ``await response.prepare(request)`` sends the headers, ``await response.write(data)`` a piece of the body. It is
+    also a mapping, for what middlewares and handlers want to tell each other.
+
+    Raises ValueError for a reason or a header with control characters.
+    """
+
+    key_class = ResponseKey
+
+    # PERF: defaults live on the class, so that a plain response sets only what it uses: 0.25 µs for each response.
+    _headers: HeaderMap | None = None
+    _content: ContentLine | None = None
+    _cookies: SimpleCookie | None = None
+    _reason: str | None = None
+    _writer: ResponseWriter | None = None
+    _request: BaseRequest | None = None
+    _eof_sent = False
+    _keep_alive: bool | None = None
+    _chunked = False
+    _body_length = 0
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, key: ResponseKey[_T]) -> _T: ...
+        @overload
+        def __getitem__(self, key: str) -> Any: ...
+        def __getitem__(self, key: Any) -> Any: ...
+        @overload
+        def __setitem__(self, key: ResponseKey[_T], value: _T) -> None: ...
+        @overload
+        def __setitem__(self, key: str, value: Any) -> None: ...
+        def __setitem__(self, key: Any, value: Any) -> None: ...
+
+    def __init__(self, *, status: int = 200, reason: str | None = None, headers: LooseHeaders | None = None) -> None:
+        if headers is not None:
+            self._headers = HeaderMap(headers)
+        self._set_status(status, reason)
+
+    # Status
+
+    @property
+    def prepared(self) -> bool:
+        """Whether the headers were sent."""
+        return self._eof_sent or self._writer is not None
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The task of the request that the response answers; None before `prepare`."""
+        return None if self._request is None else self._request.task
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        return self._status
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase. ASGI has no place for it: servers send the one of the status, or none (HTTP/2)."""
+        if self._reason is None:
+            return _REASONS.get(self._status, "")
+        return self._reason
+
+    def set_status(self, status: int, reason: str | None = None) -> None:
+        """Set the status and the reason; RuntimeError once the headers were sent."""
+        if self.prepared:
+            raise RuntimeError("Cannot change the response status code after the headers have been sent")
+        self._set_status(status, reason)
+
+    def _set_status(self, status: int, reason: str | None) -> None:
+        self._status = int(status)
+        if reason is not None:
+            check_reason(reason)
+        self._reason = reason
+
+    # Connection
+
+    @property
+    def keep_alive(self) -> bool | None:
+        """Whether the connection stays open; None before `prepare` unless `force_close` was called."""
+        return self._keep_alive
+
+    def force_close(self) -> None:
+        """Ask the server to close the connection after the response; HTTP/1 only."""
+        self._materialize()
+        self._keep_alive = False
+
+    @property
+    def chunked(self) -> bool:
+        """Whether `enable_chunked_encoding` was called."""
+        return self._chunked
+
+    @property
+    def compression(self) -> bool:
+        """Whether the body is compressed."""
+        return False
+
+    def enable_chunked_encoding(self, chunk_size: int | None = None) -> None:
+        """Send the body without a Content-Length, so that the server frames it."""
+        if hdrs.CONTENT_LENGTH in self.headers:
+            raise RuntimeError("You can't enable chunked encoding when a content length is set")
+        if chunk_size is not None:
+            warnings.warn("Chunk size is deprecated #1615", DeprecationWarning, stacklevel=2)
+        self._chunked = True
+
+    @property
+    def body_length(self) -> int:
+        """How many bytes of the body were sent."""
+        return self._body_length if self._writer is None else self._writer.output_size
+
+    @property
+    def output_length(self) -> int:
+        """As `body_length`; deprecated, as in aiohttp."""
+        warnings.warn("output_length is deprecated, use body_length", DeprecationWarning, stacklevel=2)
+        return self.body_length
+
+    # Headers
+
+    def _materialize(self) -> HeaderMap:
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = HeaderMap()
+            if self._content is not None:
+                headers[hdrs.CONTENT_TYPE] = self._content.value
+        self._content = None
+        return headers
+
+    @property
+    def headers(self) -> HeaderMap:
+        """The headers, to read and to change until they are sent."""
+        headers = self._headers
+        return self._materialize() if headers is None else headers
+
+    @property
+    def cookies(self) -> SimpleCookie:
+        """The cookies to set, as `http.cookies` has them."""
+        if self._cookies is None:
+            self._materialize()
+            self._cookies = SimpleCookie()
+        return self._cookies
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        expires: str | None = None,
+        domain: str | None = None,
+        max_age: int | str | None = None,
+        path: str = "/",
+        secure: bool | None = None,
+        httponly: bool | None = None,
+        version: str | None = None,
+        samesite: str | None = None,
+        partitioned: bool | None = None,
+    ) -> None:
+        """Set a cookie (RFC 6265).
+
+        ``max_age`` is in seconds, ``expires`` a date as HTTP writes it. Raises ValueError for a name, a value or an
+        attribute that would break out of its place.
+        """
+        set_cookie(
+            self.cookies,
+            name,
+            value,
+            expires=expires,
+            domain=domain,
+            max_age=max_age,
+            path=path,
+            secure=secure,
+            httponly=httponly,
+            version=version,
+            samesite=samesite,
+            partitioned=partitioned,
+        )
+
+    def del_cookie(
+        self,
+        name: str,
+        *,
+        domain: str | None = None,
+        path: str = "/",
+        secure: bool | None = None,
+        httponly: bool | None = None,
+        samesite: str | None = None,
+    ) -> None:
+        """Have the client forget a cookie; ``domain`` and ``path`` must be those it was set with."""
+        del_cookie(self.cookies, name, domain=domain, path=path, secure=secure, httponly=httponly, samesite=samesite)
+
+    @property
+    def content_length(self) -> int | None:
+        """The Content-Length in bytes, None where none is set."""
+        return super().content_length
+
+    @content_length.setter
+    def content_length(self, value: int | None) -> None:
+        if value is None:
+            self.headers.pop(hdrs.CONTENT_LENGTH, None)
+            return
+        value = int(value)
+        if self._chunked:
+            raise RuntimeError("You can't set content length when chunked encoding is enable")
+        self.headers[hdrs.CONTENT_LENGTH] = str(value)
+
+    @property
+    def content_type(self) -> str:
+        """The media type without its parameters."""
+        if self._content is not None:
+            return self._content.content_type
+        return super().content_type
+
+    @content_type.setter
+    def content_type(self, value: str) -> None:
+        _, parameters = parse_content_type(self.headers.get(hdrs.CONTENT_TYPE, ""))
+        self._set_content_type(str(value), dict(parameters))
+
+    @property
+    def charset(self) -> str | None:
+        """The charset of a text; RuntimeError when set on a response without a content type of its own."""
+        if self._content is not None:
+            return self._content.charset
+        return super().charset
+
+    @charset.setter
+    def charset(self, value: str | None) -> None:
+        content_type = self.content_type
+        if content_type == "application/octet-stream":
+            raise RuntimeError(
+                "Setting charset for application/octet-stream doesn't make sense, setup content_type first"
+            )
+        parameters = dict(parse_content_type(self.headers.get(hdrs.CONTENT_TYPE, ""))[1])
+        parameters.pop("charset", None)
+        if value is not None:
+            parameters["charset"] = str(value).lower()
+        self._set_content_type(content_type, parameters)
+
+    def _set_content_type(self, content_type: str, parameters: dict[str, str]) -> None:
+        self.headers[hdrs.CONTENT_TYPE] = "; ".join(
+            [content_type, *(f"{name}={value}" for name, value in parameters.items())]
+        )
+
+    def set_content_line(self, line: ContentLine) -> None:
+        """Set a ready-made content type on a response that has no headers yet."""
+        self._content = line
+
+    @property
+    def last_modified(self) -> datetime | None:
+        """The Last-Modified date as an aware datetime; set it as a datetime, a POSIX time, a string or None."""
+        return parse_http_date(self.headers.get(hdrs.LAST_MODIFIED))
+
+    @last_modified.setter
+    def last_modified(self, value: datetime | float | str | None) -> None:
+        if value is None:
+            self.headers.pop(hdrs.LAST_MODIFIED, None)
+        elif isinstance(value, str):
+            self.headers[hdrs.LAST_MODIFIED] = value
+        elif isinstance(value, (int, float, datetime)):
+            self.headers[hdrs.LAST_MODIFIED] = format_http_date(value)
+        else:
+            raise TypeError(f"Unsupported type for last_modified: {type(value).__name__}")
+
+    @property
+    def etag(self) -> ETag | None:
+        """The entity tag; set it as a string without quotes, an `ETag` or None."""
+        value = self.headers.get(hdrs.ETAG)
+        if not value:
+            return None
+        return parse_etag(value)
+
+    @etag.setter
+    def etag(self, value: ETag | str | None) -> None:
+        if value is None:
+            self.headers.pop(hdrs.ETAG, None)
+        elif isinstance(value, (str, ETag)):
+            self.headers[hdrs.ETAG] = format_etag(value)
+        else:
+            raise ValueError(f"Unsupported etag type: {type(value)}. etag must be str, ETag or None")
+
+    # Sending
+
+    async def prepare(self, request: BaseRequest) -> ResponseWriter | None:
+        """Send the headers, after the receivers of ``on_response_prepare`` saw them.
+
+        Does nothing when they were sent already. Raises what a receiver raises, and `ClientConnectionResetError`
+        where the server says that the client has gone.
+        """
+        if self._eof_sent:
+            return None
+        if self._writer is not None:
+            return self._writer
+        self._request = request
+        return await self._start(request)
+
+    async def _start(self, request: BaseRequest) -> ResponseWriter:
+        await self._prepare_headers(request)
+        await request.prepare_hook(self)
+        headers = self._materialize()
+        empty = self._must_be_empty(request)
+        raw_headers = encode_headers(headers)
+        if self._cookies:
+            raw_headers.extend((b"set-cookie", value.encode()) for value in cookie_header_values(self._cookies))
+        length = None
+        if not empty and (value := headers.get(hdrs.CONTENT_LENGTH)) is not None:
+            length = int(value)
+        writer = request.open_response(self, length=length, empty=empty)
+        self._writer = writer
+        await writer.start(self._status, raw_headers)
+        return writer
+
+    def _must_be_empty(self, request: BaseRequest) -> bool:
+        status = self._status
+        return request.method == hdrs.METH_HEAD or status in _EMPTY_STATUSES or status < 200
+
+    async def _prepare_headers(self, request: BaseRequest) -> None:
+        headers = self._materialize()
+        version = request.version
+        keep_alive = self._keep_alive
+        if keep_alive is None:
+            keep_alive = self._keep_alive = request.keep_alive
+        if self._chunked and version < (1, 1):
+            raise RuntimeError(f"Using chunked encoding is forbidden for HTTP/{version.major}.{version.minor}")
+        # The framing and the connection are the server's (RFC 9110, section 7.6.1; RFC 9113, section 8.2.2).
+        headers.pop(hdrs.TRANSFER_ENCODING, None)
+        if self._status in _EMPTY_STATUSES or self._status < 200:
+            # RFC 9110, section 8.6: these have no Content-Length.
+            headers.pop(hdrs.CONTENT_LENGTH, None)
+        elif self._chunked:
+            headers.pop(hdrs.CONTENT_LENGTH, None)
+        if not self._must_be_empty(request) and headers.get(hdrs.CONTENT_LENGTH) != "0":
+            headers.setdefault(hdrs.CONTENT_TYPE, "application/octet-stream")
+        if version.major >= 2:
+            headers.pop(hdrs.CONNECTION, None)
+        elif not keep_alive and version >= (1, 1) and hdrs.CONNECTION not in headers:
+            headers[hdrs.CONNECTION] = "close"
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send a piece of the body, and wait until the server takes more.
+
+        RuntimeError before `prepare` and after `write_eof`, TypeError for what is no bytes,
+        `ClientConnectionResetError` when the client has gone.
+        """
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"data argument must be byte-ish ({type(data)}): encode text first")
+        if self._eof_sent:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if self._writer is None:
+            raise RuntimeError("Cannot call write() before prepare()")
+        await self._writer.write(data)
+
+    async def drain(self) -> None:
+        """Nothing to wait for: `write` returns when the server takes more. Deprecated, as in aiohttp."""
+        if self._eof_sent:
+            raise RuntimeError("Response has already been sent")
+        if self._writer is None:
+            raise RuntimeError("Response has not been started")
+        warnings.warn("drain method is deprecated, use await resp.write()", DeprecationWarning, stacklevel=2)
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Send the last piece of the body and end the response; does nothing the second time."""
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"data argument must be byte-ish ({type(data)}): encode text first")
+        if self._eof_sent:
+            return
+        if self._writer is None:
+            raise RuntimeError("Response has not been started")
+        await self._writer.write_eof(data)
+        self._eof_sent = True
+        self._body_length = self._writer.output_size
+        self._request = None
+        self._writer = None
+
+    def __repr__(self) -> str:
+        if self._eof_sent:
+            info = "eof"
+        elif self._request is not None:
+            info = f"{self._request.method} {self._request.path} "
+        else:
+            info = "not prepared"
+        return f"<{type(self).__name__} {self.reason} {info}>"
+
+    # Two responses are the same only if they are one: the storage says nothing of what is sent.
+    def __hash__(self) -> int:  # type: ignore[override]
+        return object.__hash__(self)
