@@ -84,7 +84,8 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._logger = logger
         self._router = router
         self._debug = debug
-        self._client_max_size = client_max_size
+        # None, which aiohttp takes as well, is no limit either.
+        self._client_max_size = client_max_size or 0
         self._client_max_fields = client_max_fields
         self._handler_args = handler_args
         self._middlewares: FrozenList[Middleware] = FrozenList(middlewares)

@@ -71,7 +71,7 @@ class RequestBody(RequestHeaders):
         length = self._header_dict().get(b"content-length")
         if length is None:
             # HTTP/2 and 3 frame a body without either header.
-            return self.scope.get("http_version", "1.1")[0] != "1"
+            return not str(self.scope.get("http_version", "1.1")).startswith("1")
         return bool(length.strip(b" \t0"))
 
     def _check_framing(self) -> None:
@@ -119,8 +119,7 @@ class RequestBody(RequestHeaders):
             message = await self.receive()
             if message["type"] == "http.request" and not message.get("more_body"):
                 body = bytes(message.get("body", b""))
-                if len(body) > self._client_max_size:
-                    self._check_size(len(body))
+                self._check_size(len(body))
                 self._read_bytes = body
                 return body
             self.stream = StreamReader(self.receive)

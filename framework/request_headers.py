@@ -27,6 +27,7 @@ class RequestHeaders(HeadersMixin):
     scope: Scope
     _headers: CIMultiDictProxy[str] | None = None
     _raw_headers: dict[bytes, bytes] | None = None
+    _header_pairs: tuple[tuple[bytes, bytes], ...] | None = None
     _cookies: Mapping[str, str] | None = None
 
     @property
@@ -44,7 +45,9 @@ class RequestHeaders(HeadersMixin):
     @property
     def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
         """The headers as octets, names in lower case as ASGI has them."""
-        return tuple((bytes(name), bytes(value)) for name, value in self.scope["headers"])
+        if self._header_pairs is None:
+            self._header_pairs = tuple((bytes(name), bytes(value)) for name, value in self.scope["headers"])
+        return self._header_pairs
 
     @property
     def cookies(self) -> Mapping[str, str]:

@@ -43,7 +43,9 @@ _UNSET: Final[Any] = object()
 #: RFC 9110, section 7.2: a host and a port. What does not look so is kept out of URLs.
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 #: What a request with another scope reads again.
-_READ_FROM_SCOPE: Final = frozenset({"_headers", "_raw_headers", "_cookies", "_rel_url", "_url", "_query", "_response"})
+_READ_FROM_SCOPE: Final = frozenset(
+    {"_headers", "_raw_headers", "_cookies", "_rel_url", "_url", "_query", "_response", "_header_pairs"}
+)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -82,6 +84,7 @@ class BaseRequest(Storage, RequestBody):
     _url: URL | None = None
     _query: MultiDictProxy[str] | None = None
     _response: StreamResponse | None = None
+    _host: str | None = None
     _transport: Any = _UNSET
     _protocol: Any = None
     _payload_writer: Any = None
@@ -139,6 +142,8 @@ class BaseRequest(Storage, RequestBody):
 
         Raises `HTTPBadRequest` for more than one Host header (RFC 9112, section 3.2).
         """
+        if self._host is not None:
+            return self._host
         hosts = self.headers.getall(hdrs.HOST, ())
         if len(hosts) > 1:
             raise HTTPBadRequest(text="400: Bad Request: more than one Host header")
@@ -361,12 +366,13 @@ class BaseRequest(Storage, RequestBody):
         host: str = _UNSET,
         remote: str = _UNSET,
         client_max_size: int = _UNSET,
+        client_max_fields: int = _UNSET,
     ) -> Self:
         """A copy with some things changed, which reads the same body.
 
         RuntimeError when the body was read.
         """
-        if self._read_bytes is not None:
+        if self._read_bytes:
             raise RuntimeError("Cannot clone request after reading its content")
         scope = dict(self.scope)
         if method is not _UNSET:
@@ -376,23 +382,27 @@ class BaseRequest(Storage, RequestBody):
             scope["path"] = url.path
             scope["raw_path"] = url.raw_path.encode()
             scope["query_string"] = url.raw_query_string.encode()
+        changed: dict[str, Any] = {}
         if headers is not _UNSET:
-            scope["headers"] = [
-                (name.lower().encode("ascii"), value.encode("utf-8", "surrogateescape"))
-                for name, value in CIMultiDict(headers).items()
+            given = CIMultiDict(headers)
+            pairs = [
+                (name.encode("latin-1"), value.encode("utf-8", "surrogateescape")) for name, value in given.items()
             ]
+            scope["headers"] = [(name.lower(), value) for name, value in pairs]
+            changed.update(_headers=CIMultiDictProxy(given), _header_pairs=tuple(pairs))
         if scheme is not _UNSET:
             scope["scheme"] = scheme
         if host is not _UNSET:
-            others = [(name, value) for name, value in scope["headers"] if name != b"host"]
-            scope["headers"] = [(b"host", host.encode()), *others]
+            changed["_host"] = host
+        if client_max_size is not _UNSET:
+            changed["_client_max_size"] = client_max_size
+        if client_max_fields is not _UNSET:
+            changed["_client_max_fields"] = client_max_fields
         if remote is not _UNSET:
             scope["client"] = (remote, 0)
         kept = {name: value for name, value in vars(self).items() if name not in _READ_FROM_SCOPE}
         clone = object.__new__(type(self))
-        vars(clone).update(kept, scope=scope, stream=self._open_stream(), _state=dict(self._storage()))
-        if client_max_size is not _UNSET:
-            clone._client_max_size = client_max_size
+        vars(clone).update(kept, scope=scope, stream=self._open_stream(), _state=dict(self._storage()), **changed)
         return clone
 
     @property

@@ -40,7 +40,7 @@ class Response(StreamResponse):
 
     ``text`` is encoded in ``charset`` (UTF-8 by default) and makes the content type ``text/plain`` unless
     ``content_type`` says otherwise. ``body`` is bytes, or what aiohttp takes beside: str, a file, an asynchronous
-    iterable of bytes.
+    iterable of bytes. The two ``zlib_`` parameters are aiohttp's for compression and have nothing to do as yet.
 
     Raises ValueError where arguments contradict each other or a header has control characters, TypeError for a text
     that is no str.
@@ -58,7 +58,7 @@ class Response(StreamResponse):
         headers: LooseHeaders | None = None,
         content_type: str | None = None,
         charset: str | None = None,
-        zlib_executor_size: int | None = None,
+        zlib_executor_size: int = 4096,
         zlib_executor: Any = None,
     ) -> None:
         if status.__class__ is int and reason is None:
@@ -182,12 +182,14 @@ class Response(StreamResponse):
         await super()._prepare_headers(request)
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Send the body and end the response."""
+        """Send the body and end the response; RuntimeError for ``data`` beside it."""
+        if data:
+            raise RuntimeError("A Response has its body already: use web.StreamResponse to write more")
         body = self._body
         if self._eof_sent or body is None or self._request is None:
-            await super().write_eof(data)
+            await super().write_eof()
         elif not isinstance(body, Payload):
-            await super().write_eof(bytes(body) if not data else bytes(body) + data)
+            await super().write_eof(bytes(body))
         else:
             try:
                 if not self._must_be_empty(self._request):
@@ -195,7 +197,7 @@ class Response(StreamResponse):
                         await self.write(chunk)
             finally:
                 await body.close()
-            await super().write_eof(data)
+            await super().write_eof()
 
 
 def one_shot(response: Response) -> tuple[Message, Message] | None:

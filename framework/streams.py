@@ -15,6 +15,7 @@ from framework.typedefs import Message, Receive
 
 __all__ = (
     "ClientConnectionResetError",
+    "PayloadAccessError",
     "RequestPayloadError",
     "StreamReader",
 )
@@ -25,6 +26,10 @@ DEFAULT_LIMIT = 2**16
 
 class RequestPayloadError(Exception):
     """The request's body cannot be read: it is malformed, or its framing is."""
+
+
+class PayloadAccessError(Exception):
+    """A part of the body is asked for after it was read; see aiohttp.web."""
 
 
 class ClientConnectionResetError(ConnectionResetError):

@@ -39,7 +39,7 @@ from framework.routing.routes import AbstractRoute, ResourceRoute
 from framework.routing.views import View
 from framework.serving.run import run_app
 from framework.serving.runners import GracefulExit
-from framework.streams import RequestPayloadError
+from framework.streams import PayloadAccessError, RequestPayloadError
 
 __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their module
     *_exceptions,
@@ -53,6 +53,7 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "DynamicResource",
     "GracefulExit",
     "NotAppKeyWarning",
+    "PayloadAccessError",
     "PlainResource",
     "PrefixedSubAppResource",
     "Request",

@@ -25,14 +25,14 @@ PACKAGE = PROJECT / "framework"
 # Top to bottom: a module imports only from above its own line.
 SHELVES = """
     .
-    typedefs hdrs keys reify http_version
+    typedefs hdrs keys reify http_version storage
     sansio sansio.headers sansio.text sansio.conditions sansio.cookies sansio.forms sansio.forwarded sansio.json
-    sansio.paths
-    signals cleanup config_dict content payloads
+    sansio.paths sansio.codings
+    signals cleanup config_dict content content_lines payloads
     streams transports writers
-    responses
+    stream_responses responses
     exceptions
-    requests
+    request_headers request_body requests
     routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info
     routing.resources routing.matcher routing.dispatcher
     middlewares

@@ -75,7 +75,13 @@ class HTTPResponder:
                 scope["path_params"] = {}
         try:
             response = await endpoint.invoke(request)
-            if response.__class__ is Response and method != "HEAD" and not endpoint.on_prepare:
+            if (
+                response.__class__ is Response
+                and method != "HEAD"
+                and not endpoint.on_prepare
+                # Without a stream there is no response that was begun before this one.
+                and (request.stream is None or request.response is None)
+            ):
                 messages = one_shot(response)
                 if messages is not None:
                     start, body = messages

@@ -87,11 +87,12 @@ class MaskDomain(Domain):
 
     def __init__(self, domain: str) -> None:
         super().__init__(domain)
-        self._mask = re.compile(".*".join(re.escape(text) for text in self._domain.split("*")))
+        mask = "[^:]*".join(re.escape(text) for text in self._domain.split("*"))
+        self._mask = re.compile(mask + "(:.*)?")
 
     @property
     def canonical(self) -> str:
         return self._mask.pattern
 
     def match_domain(self, host: str) -> bool:
-        return self._mask.fullmatch(self._comparable(host)) is not None
+        return self._mask.fullmatch(host.lower()) is not None

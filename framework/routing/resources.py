@@ -236,7 +236,7 @@ class PrefixResource(AbstractResource):
         """Whether ``path`` is the prefix or lies below it."""
         return path == self._prefix or path.startswith(self._prefix + "/")
 
-    def raw_match(self, path: str) -> bool:
+    def raw_match(self, prefix: str) -> bool:
         return False
 
 
