@@ -104,7 +104,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
 
         self._started = False
         self._shut_down = False
-        self._startup_failure: BaseException | None = None
+        self._startup_failure: Exception | None = None
         self._starting: asyncio.Lock | None = None
         self._chains: dict[tuple[AbstractRoute | None, _Apps], Handler] = {}
         #: Answers an http scope: the first request's own way, then the responder's.
@@ -153,7 +153,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             if not self._started:
                 try:
                     await self.start()
-                except BaseException as exc:
+                except Exception as exc:
                     self._startup_failure = exc
                     raise
         if not self._frozen:
@@ -189,14 +189,29 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         if self._started:
             return
         self._on_startup.freeze()
-        await self.startup()
+        try:
+            await self.startup()
+        except BaseException:
+            await self.leave_contexts()
+            raise
         self.freeze()
+
+    async def leave_contexts(self) -> None:
+        """Leave the contexts that a startup entered before it failed, here and in the sub-applications."""
+        try:
+            await self._cleanup_ctx.leave(self)
+        except Exception:
+            self._logger.exception("Cleanup after a failed startup failed")
+        for subapp in self._subapps:
+            await subapp.leave_contexts()
 
     async def close(self) -> None:
         """Run shutdown, where nobody has yet, and cleanup; what servers and runners call."""
-        if not self._shut_down:
-            await self.shutdown()
-        await self.cleanup()
+        try:
+            if not self._shut_down:
+                await self.shutdown()
+        finally:
+            await self.cleanup()
 
     async def __aenter__(self) -> Application:
         await self.start()

@@ -26,7 +26,6 @@ async def serve_lifespan(app: Application, scope: Scope, receive: Receive, send:
                 await app.start(scope.get("state"))
             except Exception as exc:
                 app.logger.exception("Application startup failed")
-                await _close_quietly(app)
                 await send({"type": "lifespan.startup.failed", "message": _last_line(exc)})
                 return
             await send({"type": "lifespan.startup.complete"})
@@ -39,14 +38,6 @@ async def serve_lifespan(app: Application, scope: Scope, receive: Receive, send:
                 return
             await send({"type": "lifespan.shutdown.complete"})
             return
-
-
-async def _close_quietly(app: Application) -> None:
-    """Clean up what was started before the failure, as aiohttp's runner does."""
-    try:
-        await app.cleanup()
-    except Exception:
-        app.logger.exception("Cleanup after a failed startup failed")
 
 
 def _last_line(exc: Exception) -> str:
