@@ -401,6 +401,7 @@ async def test_domain_goes_before_sub_applications(backend: Backend) -> None:
         ("é.example", "xn--9ca.example", True),
         ("example.com", "example.com.", False),
         ("example.com", "user@example.com", False),
+        ("*.example.com", "evil:80.example.com", False),
         ("127.0.0.1", "127.0.0.1", True),
     ],
 )

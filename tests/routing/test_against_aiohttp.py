@@ -77,7 +77,7 @@ PARTS = (
     "{:.*}",
     "{:.+}",
     "{:.*}x",
-    "{:(?i)AB}",
+    "{:(?i:AB)}",
     "{:a/b}",
     "{:[^x]+}",
 )
@@ -90,26 +90,29 @@ def named(parts: list[str]) -> str:
     return re.sub(r"\{(?=[:}])", lambda match: f"{{x{next(numbers)}", "/" + "/".join(parts))
 
 
+def mostly(usual: st.SearchStrategy[Any], rare: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.integers(0, 5).flatmap(lambda number: usual if number else rare)
+
+
 literal = st.sampled_from(LITERALS)
 plain_paths = st.lists(literal | st.sampled_from(UNICODE_LITERALS), max_size=4).map(lambda parts: "/" + "/".join(parts))
 templates = st.lists(literal | st.sampled_from(PARTS) | st.just("{}"), min_size=1, max_size=4).map(named)
 slashed = templates.map(lambda path: path + "/")
-paths = plain_paths | templates | templates | slashed
+paths = plain_paths | mostly(templates, slashed)
 routes = st.builds(
     Route,
     st.sampled_from(["GET", "GET", "POST", "PUT", "HEAD", "*", "purge"]),
     paths,
-    st.none() | st.none() | st.none() | st.sampled_from(["one", "two", "three"]),
+    mostly(st.none(), st.sampled_from(["one", "two", "three"])),
     st.booleans(),
 )
 prefixes = st.lists(literal, min_size=1, max_size=2).map(lambda parts: "/" + "/".join(parts)) | st.just("/a/")
-inner_routes = routes | st.builds(Route, st.just("GET"), st.just(""))
+inner_routes = mostly(routes, st.builds(Route, st.just("GET"), st.just("")))
 innermost = st.lists(inner_routes, max_size=4).map(tuple)
-inner = st.lists(inner_routes | st.builds(Mount, prefixes, innermost), max_size=4).map(tuple)
+inner = st.lists(mostly(inner_routes, st.builds(Mount, prefixes, innermost)), max_size=4).map(tuple)
 domains = st.sampled_from(["a.example", "*.example", "b.example:81", "b.*"])
-tables = st.lists(routes | routes | routes | st.builds(Mount, prefixes | prefixes | domains, inner), max_size=8).map(
-    tuple
-)
+mounts = st.builds(Mount, mostly(prefixes, domains), inner)
+tables = st.lists(mostly(routes, mounts), max_size=8).map(tuple)
 
 
 def flat(table: Table, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -155,7 +158,16 @@ VALUES = (
 PART = re.compile(r"\{\w+(?::(?P<regex>[^{}]*(?:\{[^{}]*\}[^{}]*)*))?\}")
 methods = st.sampled_from(["GET", "POST", "PUT", "HEAD", "PURGE", "OPTIONS"])
 hosts = st.sampled_from(
-    ["localhost", "localhost", "a.example", "b.example:81", "b.example", "A.Example:80", "b.x.example"]
+    [
+        "localhost",
+        "localhost",
+        "a.example",
+        "b.example:81",
+        "b.example",
+        "A.Example:80",
+        "b.x.example",
+        "a.example.",
+    ]
 )
 
 
@@ -211,8 +223,10 @@ def build(web: Any, table: Table, log: list[object], numbers: Iterator[int]) -> 
         try:
             if isinstance(entry, Mount):
                 sub = build(web, entry.table, log, numbers)
-                add = app.add_subapp if entry.prefix.startswith("/") else app.add_domain
-                log.append(add(entry.prefix, sub).canonical)
+                if entry.prefix.startswith("/"):
+                    log.append(app.add_subapp(entry.prefix, sub).canonical)
+                else:
+                    app.add_domain(entry.prefix, sub)
             else:
                 handler = answering(web, next(numbers))
                 if entry.method == "GET":
@@ -349,7 +363,9 @@ def test_listing(table: Table) -> None:
     assert len(ours.router.resources()) == len(theirs.router.resources())
     for mine, other in zip(ours.router.resources(), theirs.router.resources(), strict=True):
         assert type(mine).__name__ == type(other).__name__
-        assert (mine.canonical, mine.name, len(mine)) == (other.canonical, other.name, len(other))
+        assert (mine.name, len(mine)) == (other.name, len(other))
+        if "rule" not in other.get_info():  # for a domain it is a regular expression of the router's own
+            assert mine.canonical == other.canonical
         assert mine.get_info().keys() == other.get_info().keys()
         assert mine.get_info().get("pattern") == other.get_info().get("pattern")
 
