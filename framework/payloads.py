@@ -7,7 +7,6 @@ import io
 import mimetypes
 import os
 from collections.abc import AsyncIterable, AsyncIterator
-from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import quote
 
@@ -95,7 +94,7 @@ def _file_size(file: IO[Any]) -> int | None:
 def _file_name(file: IO[Any]) -> str | None:
     name = getattr(file, "name", None)
     if isinstance(name, str) and name and name[0] != "<" and name[-1] != ">":
-        return Path(name).name
+        return os.path.basename(name)  # noqa: PTH119 - pathlib would be imported for this alone
     return None
 
 

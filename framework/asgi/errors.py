@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import traceback
 from http import HTTPStatus
 
 from framework import hdrs
@@ -25,13 +23,18 @@ def error_response(request: BaseRequest, status: int = 500, exc: BaseException |
         response.force_close()
         return response
     title = f"{status} {HTTPStatus(status).phrase}"
-    trace = None
+    trace = escaped = None
     if exc is not None:
+        # Imported when there is a page to write: the table of entities is large.
+        import html
+        import traceback
+
         trace = "".join(traceback.format_exception(exc))
+        escaped = html.escape(trace)
     if "text/html" in request.headers.get(hdrs.ACCEPT, ""):
         message = "Server got itself in trouble"
         if trace is not None:
-            message = f"<h2>Traceback:</h2>\n<pre>{html.escape(trace)}</pre>"
+            message = f"<h2>Traceback:</h2>\n<pre>{escaped}</pre>"
         page = f"<html><head><title>{title}</title></head><body>\n<h1>{title}</h1>\n{message}\n</body></html>\n"
         response = Response(status=status, text=page, content_type="text/html")
     else:

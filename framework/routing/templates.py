@@ -24,8 +24,7 @@ ANY_SEGMENT = r"[^{}/]+"
 
 # A regular expression made of these tokens alone can match no "/". Anything else ("." or "\S", look-arounds,
 # back-references, flags) makes the part open, which costs a test by regular expression and is never wrong.
-_SLASHLESS = re.compile(
-    r"""(?:
+_SLASHLESS = r"""(?:
         [A-Za-z0-9_\-,:;=@~\ %&!]                              # literal text
       | \\[dws\-.+*?()\[\]{}|\\]                               # digits, word characters, white space, quoted marks
       | \[(?:[A-Za-z]-[A-Za-z]|[0-9]-[0-9]|\\[dw\-.]|[A-Za-z0-9_.+*~,:;=@%]|-(?=\]))+\]   # a class without "/"
@@ -33,9 +32,7 @@ _SLASHLESS = re.compile(
       | \((?:\?:)? | \) | \|                                   # groups without a name, alternatives
       | [?*+]\??                                               # quantifiers
       | \{[0-9]+(?:,[0-9]*)?\}
-    )*""",
-    re.VERBOSE,
-)
+    )*"""
 
 
 def is_dynamic(path: str) -> bool:
@@ -104,7 +101,7 @@ class Template:
             formatter += "{" + name + "}"
             expression += f"(?P<{name}>{rule})"
             drafts[-1].add_group(f"(?P<{name}>{rule})", bare=plain is not None)
-            if plain is None and first_open is None and not _SLASHLESS.fullmatch(rule):
+            if plain is None and first_open is None and not re.fullmatch(_SLASHLESS, rule, re.VERBOSE):
                 first_open = len(drafts) - 1
         try:
             self.pattern = re.compile(expression)

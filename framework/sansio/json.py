@@ -8,15 +8,41 @@ goes to `json`, whose result or exception is then the answer. Only insignificant
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from math import inf
 from typing import Any, Final
 
-import msgspec
-
 __all__ = ("dumps", "dumps_bytes", "loads")
 
-_decode: Final = msgspec.json.Decoder().decode
-_encode: Final = msgspec.json.Encoder().encode
+# What msgspec raises for what it refuses; its own exceptions are added when it is imported.
+_refusals: tuple[type[Exception], ...] = (ValueError, TypeError, OverflowError, RecursionError)
+
+
+def _decode_first(body: bytes | str) -> Any:
+    _import_msgspec()
+    return _decode(body)
+
+
+def _encode_first(obj: Any) -> bytes:
+    _import_msgspec()
+    return _encode(obj)
+
+
+_decode: Callable[[bytes | str], Any] = _decode_first
+_encode: Callable[[Any], bytes] = _encode_first
+
+
+def _import_msgspec() -> None:
+    """Put msgspec's functions in the place of those that wait for the first use.
+
+    PERF: at the first use of JSON, as it is a tenth of what ``import framework.web`` would take.
+    """
+    global _decode, _encode, _refusals  # noqa: PLW0603
+    import msgspec
+
+    _decode = msgspec.json.Decoder().decode
+    _encode = msgspec.json.Encoder().encode
+    _refusals = (msgspec.MsgspecError, *_refusals)
 
 
 def loads(body: bytes | str) -> Any:
@@ -28,7 +54,7 @@ def loads(body: bytes | str) -> Any:
     """
     try:
         return _decode(body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+    except _refusals:
         pass
     text = body if isinstance(body, str) else body.decode("utf-8")
     try:
@@ -52,7 +78,7 @@ def dumps_bytes(obj: Any) -> bytes:
     try:
         if _is_plain(obj):
             return _encode(obj)
-    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError):
+    except _refusals:
         pass
     return json.dumps(obj).encode("ascii")
 
