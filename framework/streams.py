@@ -297,7 +297,7 @@ class StreamReader:
 
     async def poll_disconnect(self) -> bool:
         """Whether the client has gone, without waiting."""
-        while not self._disconnected:
+        while not self._disconnected and self._exception is None:
             self.watch_disconnect()
             pending = self._pending
             if pending is None:
