@@ -82,6 +82,11 @@ class StreamResponse(Storage, HeadersMixin):
         return self._eof_sent or self._writer is not None
 
     @property
+    def eof_sent(self) -> bool:
+        """Whether the whole response was sent."""
+        return self._eof_sent
+
+    @property
     def task(self) -> asyncio.Task[None] | None:
         """The task of the request that the response answers; None before `prepare`."""
         return None if self._request is None else self._request.task

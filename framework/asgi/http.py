@@ -126,8 +126,8 @@ class HTTPResponder:
             else:
                 self._logger.error("Web-handler should return a response instance, got %r", response)
             if begun is not None:
-                # The client has the headers already, and perhaps all of it.
-                await begun.write_eof()
+                if not begun.eof_sent:
+                    raise RuntimeError(f"The handler left {begun!r} without returning it or calling write_eof()")
                 return
             response = raised = HTTPInternalServerError()
         elif response.prepared and request.response is not response:

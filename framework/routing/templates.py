@@ -8,7 +8,7 @@ possible up to the first part whose expression could match a ``/``: `Template.op
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from yarl import URL
 
@@ -53,8 +53,7 @@ def requote_path(path: str) -> str:
     return quoted
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """What stands between two slashes of a template.
 
     ``literal`` is its text where it has no dynamic part, ``pattern`` the expression that a segment of the path must

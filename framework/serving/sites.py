@@ -9,8 +9,7 @@ import os
 import socket
 import stat
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +20,7 @@ __all__ = ["Site", "bind_path", "bind_tcp", "given_socket"]
 _NO_SUCH_FAMILY = {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL}
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(NamedTuple):
     """One place to listen at: its bound sockets, and how to call it in a URL (the part after the scheme)."""
 
     sockets: Sequence[socket.socket]

@@ -206,26 +206,10 @@ def test_router_cannot_be_replaced(web: Any) -> None:
         web.Application().router = web.UrlDispatcher()
 
 
-def test_subclassing_warns(web: Any) -> None:
-    with pytest.warns(DeprecationWarning, match="Inheritance class Own from web.Application is discouraged"):
-
-        class Own(web.Application):
-            pass
-
-    assert isinstance(Own(), web.Application)
-
-
 def test_logger(web: Any) -> None:
     logger = logging.getLogger("own")
     assert web.Application(logger=logger).logger is logger
     assert isinstance(web.Application().logger, logging.Logger)
-
-
-def test_debug_is_deprecated(web: Any) -> None:
-    with pytest.warns(DeprecationWarning, match="debug argument is deprecated"):
-        app = web.Application(debug=True)
-    with pytest.warns(DeprecationWarning, match="debug property is deprecated"):
-        assert app.debug is True
 
 
 async def test_loop_is_deprecated(web: Any) -> None:
