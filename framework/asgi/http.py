@@ -121,13 +121,13 @@ class HTTPResponder:
         """Send what a handler returned or ``raised``, and end what it began."""
         if not isinstance(response, StreamResponse):
             begun = request.response
+            if begun is not None and not begun.eof_sent:
+                raise RuntimeError(f"The handler left {begun!r} without returning it or calling write_eof()")
             if response is None:
                 self._logger.error("Missing return statement on request handler")
             else:
                 self._logger.error("Web-handler should return a response instance, got %r", response)
             if begun is not None:
-                if not begun.eof_sent:
-                    raise RuntimeError(f"The handler left {begun!r} without returning it or calling write_eof()")
                 return
             response = raised = HTTPInternalServerError()
         elif response.prepared and request.response is not response:

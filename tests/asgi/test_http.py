@@ -220,16 +220,18 @@ async def test_keyboard_interrupt_passes_through() -> None:
     assert driver.sent == []
 
 
-async def test_a_prepared_response_that_is_not_returned_is_ended(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_response_that_is_left_unfinished_is_aborted(caplog: pytest.LogCaptureFixture) -> None:
     async def handler(request: web.Request) -> None:
         response = web.StreamResponse()
         await response.prepare(request)
-        await response.write(b"all of it")
+        await response.write(b"half of it")
 
-    driver = await Driver.http(app_with(handler)).run()
-    assert driver.body == b"all of it"
-    assert driver.complete
-    assert "Missing return statement" in errors(caplog)[0].getMessage()
+    driver = Driver.http(app_with(handler))
+    with pytest.raises(RuntimeError, match=r"without returning it or calling write_eof\(\)"):
+        await driver.run()
+    assert driver.body == b"half of it"
+    assert not driver.complete
+    assert len(errors(caplog)) == 1
 
 
 async def test_a_response_is_sent_once_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
