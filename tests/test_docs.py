@@ -1,0 +1,83 @@
+"""The documents tell the truth: their links, their lists and their programs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.test_layout import ORDER, PROJECT
+
+DOCS = PROJECT / "docs"
+
+
+def blocks(document: str) -> list[str]:
+    """The Python programs that a document prints."""
+    return re.findall(
+        r"^```python\n(.*?)^```", (PROJECT / document).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
+def run(source: str, name: str = "printed") -> ModuleType:
+    module = ModuleType(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+    return module
+
+
+@pytest.mark.parametrize("document", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_relative_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (DOCS / link).exists()] == []
+
+
+def test_the_architecture_lists_the_modules_in_their_order() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    listed = [f"framework.{name}" for name in re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE)]
+    packages = [name for name in ORDER if name == "framework" or any(other.startswith(f"{name}.") for other in ORDER)]
+    assert listed == [name for name in ORDER if name not in packages]
+
+
+def test_each_security_row_has_tests_and_each_numbered_test_a_row() -> None:
+    rows = re.findall(r"^\*\*S(\d+)\. ", (DOCS / "security.md").read_text(encoding="utf-8"), re.MULTILINE)
+    sources = [path.read_text(encoding="utf-8") for path in (PROJECT / "tests").rglob("test_*.py")]
+    names = [name for source in sources for name in re.findall(r"def (test(?:_s[0-9]+)+)_", source)]
+    tested = {int(number) for name in names for number in re.findall("_s([0-9]+)", name)}
+    assert sorted(map(int, rows)) == sorted(tested)
+
+
+def test_the_readmes_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    (source,) = blocks("README.md")
+    assert [str(route.resource.canonical) for route in run(source).app.router.routes()] == ["/hello/{name}"] * 2
+
+
+async def test_the_programs_of_the_migration_guide(monkeypatch: pytest.MonkeyPatch) -> None:
+    program, test, unit_test, in_starlette = blocks("docs/migrating.md")
+    monkeypatch.setitem(sys.modules, "hello", run(program, "hello"))
+    await run(test).test_hello()
+    await run(unit_test).test_the_handler_alone()
+    assert "starlette" in in_starlette  # which is no dependency of the tests
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in DOCS.glob("*.md"))])
+def test_named_files_exist(document: str) -> None:
+    """`asgi/http.py`, `tests/test_layout.py` and the like are there, in the project or in the package."""
+    text = (PROJECT / document).read_text(encoding="utf-8")
+    names = set(re.findall(r"`((?:[\w-]+/)*[\w-]+\.(?:py|txt|toml))`", text)) - {
+        "hello.py",
+        "test_hello.py",
+        "program.py",
+    }
+    missing = [name for name in names if not any((root / name).exists() for root in (PROJECT, PROJECT / "framework"))]
+    assert sorted(missing) == []
+
+
+def test_every_example_is_tested() -> None:
+    from tests import test_examples
+
+    examples = {path.stem for path in (PROJECT / "examples").glob("*.py")}
+    tests = {name.removeprefix("test_") for name, _ in inspect.getmembers(test_examples, inspect.isfunction)}
+    assert examples <= tests
