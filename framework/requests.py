@@ -438,6 +438,7 @@ class Request(BaseRequest):
         self._client_max_size = client_max_size
         self._client_max_fields = client_max_fields
         self._app = None if endpoint is None else endpoint.app
+        self.stream = None
 
     @classmethod
     def mocked(

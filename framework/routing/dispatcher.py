@@ -18,6 +18,7 @@ from framework.routing.resources import (
     MatchedSubAppResource,
     PlainResource,
     Resource,
+    path_to_match,
 )
 from framework.routing.routes import AbstractRoute, ExpectHandler
 from framework.routing.templates import is_dynamic
@@ -134,7 +135,7 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
                 self._matcher = matcher
         if matcher.needs_host:
             return await self._walk(request)
-        endpoint, values = matcher.match(request.rel_url.path_safe, request.method)
+        endpoint, values = matcher.match(path_to_match(request), request.method)
         # Not frozen yet: the applications further out add themselves.
         return endpoint.match_info(request.method, values, frozen=False)
 
@@ -145,7 +146,7 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
             if match_info is not None:
                 return match_info
             allowed |= methods
-        path = request.rel_url.path_safe
+        path = path_to_match(request)
         # No prefix in the table has more slashes: a path of nothing but slashes must not cost its length squared.
         depth = max((key.count("/") for key in self._index), default=0)
         prefix = "/".join(path.split("/", depth + 1)[: depth + 1]) if path.count("/") > depth else path

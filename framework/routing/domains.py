@@ -15,6 +15,7 @@ __all__ = ("AbstractRuleMatching", "Domain", "MaskDomain")
 
 
 _PORT = re.compile(r":[0-9]+\Z")
+_LONGEST_HOST = len(":65535") + 255
 
 
 class AbstractRuleMatching(abc.ABC):
@@ -87,12 +88,13 @@ class MaskDomain(Domain):
 
     def __init__(self, domain: str) -> None:
         super().__init__(domain)
-        mask = "[^:]*".join(re.escape(text) for text in self._domain.split("*"))
-        self._mask = re.compile(mask + "(:.*)?")
+        mask = r"[^:\s]*".join(re.escape(text) for text in self._domain.split("*"))
+        self._mask = re.compile(mask + r"(:[^\s]*)?")
 
     @property
     def canonical(self) -> str:
         return self._mask.pattern
 
     def match_domain(self, host: str) -> bool:
-        return self._mask.fullmatch(host.lower()) is not None
+        # Longer than any name may be (RFC 1035, section 2.3.4); several asterisks are not matched in linear time.
+        return len(host) <= _LONGEST_HOST and self._mask.fullmatch(host.lower()) is not None

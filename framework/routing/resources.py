@@ -14,7 +14,7 @@ from framework.routing.domains import Domain
 from framework.routing.match_info import UrlMappingMatchInfo
 from framework.routing.routes import AbstractRoute, ExpectHandler, ResourceRoute
 from framework.routing.templates import Template, quote_path, requote_path
-from framework.sansio.paths import unquote_path_safe
+from framework.sansio.paths import strip_root_path, unquote_path_safe
 
 if TYPE_CHECKING:
     from framework.applications import Application
@@ -30,9 +30,15 @@ __all__ = (
     "PrefixResource",
     "PrefixedSubAppResource",
     "Resource",
+    "path_to_match",
 )
 
 Resolution = tuple[UrlMappingMatchInfo | None, set[str]]
+
+
+def path_to_match(request: Request) -> str:
+    """The safe path of a request below the ``root_path`` that the application is served at."""
+    return strip_root_path(request.rel_url.path_safe, request.scope.get("root_path", ""))
 
 
 class AbstractResource(Sized, abc.ABC):
@@ -109,7 +115,7 @@ class Resource(AbstractResource):
         self._routes[route.method] = route
 
     async def resolve(self, request: Request) -> Resolution:
-        match_dict = self.match(request.rel_url.path_safe)
+        match_dict = self.match(path_to_match(request))
         if match_dict is None:
             return None, set()
         route = self._routes.get(request.method) or self._routes.get(hdrs.METH_ANY)
@@ -272,7 +278,7 @@ class PrefixedSubAppResource(PrefixResource):
         return {"app": self._app, "prefix": self._prefix}
 
     async def resolve(self, request: Request) -> Resolution:
-        if not self.covers(request.rel_url.path_safe):
+        if not self.covers(path_to_match(request)):
             return None, set()
         return await _resolve_in(self._app, request)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from yarl import URL
 
-__all__ = ("raw_path", "route_path", "unquote_path_safe")
+__all__ = ("raw_path", "route_path", "strip_root_path", "unquote_path_safe")
 
 
 def raw_path(scope: MutableMapping[str, Any]) -> str:

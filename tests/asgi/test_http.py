@@ -693,6 +693,20 @@ async def test_root_path(strip: str, root_path: str, below: str, with_raw: bool)
     assert driver.status == (404 if "%2F" in below and not with_raw else 200)
 
 
+@pytest.mark.parametrize("target", ["/mnt/at/x", "/at/x"])
+async def test_root_path_where_the_router_decides_by_code_of_its_own(target: str) -> None:
+    class Mine(web.PlainResource):
+        def match(self, path: str) -> dict[str, str] | None:
+            return None
+
+    app, sub = app_with_paths(), app_with_paths()
+    app.router.register_resource(Mine("/mine"))
+    app.add_subapp("/sub", sub)
+    assert (await Driver.http(app, target=target, root_path="/mnt").run()).status == 200
+    target = target.replace("/at", "/sub/at")
+    assert (await Driver.http(app, target=target, root_path="/mnt").run()).status == 200
+
+
 async def test_the_path_that_is_the_root_path_is_the_root() -> None:
     driver = await Driver.http(app_with_paths(), target="/mnt", root_path="/mnt").run()
     assert driver.status == 200
