@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from typing import Any, Self
 from urllib.parse import unquote
 
 __all__ = ("Driver",)
 
-Message = dict[str, Any]
+Message = MutableMapping[str, Any]
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 #: Seconds after which a conversation that hangs fails its test instead of stalling the run.
