@@ -25,7 +25,8 @@ async def ask(body: bytes, coding: bytes, limit: int) -> Driver:
 
     app = web.Application(client_max_size=limit)
     app.router.add_post("/", handler)
-    return await Driver.http(app, "POST", headers=[(b"content-encoding", coding)], body=body).run()
+    headers = [(b"content-encoding", coding), (b"content-length", b"%d" % len(body))]
+    return await Driver.http(app, "POST", headers=headers, body=body).run()
 
 
 @pytest.mark.parametrize("name", BODIES)
