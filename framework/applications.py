@@ -184,7 +184,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
 
     # Life
 
-    async def start(self, lifespan_state: MutableMapping[str, Any] | None = None) -> None:
+    async def start(self) -> None:
         """Run startup and freeze, once; what servers and runners call. Raises what a startup receiver raises."""
         if self._started:
             return
@@ -195,6 +195,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             await self.leave_contexts()
             raise
         self.freeze()
+        self._compile()
 
     async def leave_contexts(self) -> None:
         """Leave the contexts that a startup entered before it failed, here and in the sub-applications."""

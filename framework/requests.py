@@ -188,18 +188,17 @@ class BaseRequest(Storage, RequestBody):
             except ValueError:  # a port beyond 65535
                 base = URL.build(scheme=self.scheme, authority=self._server_address())
             rel_url = self.rel_url
-            if "/." in rel_url.raw_path and not rel_url.raw_path.startswith("//"):
+            path = rel_url.raw_path
+            if "/." in path and path.startswith("/") and not path.startswith("//"):
                 self._url = base.join(rel_url)
             else:
-                self._url = base.with_path(rel_url.raw_path, encoded=True).with_query(None)
-                if rel_url.raw_query_string:
-                    self._url = URL.build(
-                        scheme=base.scheme,
-                        authority=base.raw_authority,
-                        path=rel_url.raw_path,
-                        query_string=rel_url.raw_query_string,
-                        encoded=True,
-                    )
+                self._url = URL.build(
+                    scheme=base.scheme,
+                    authority=base.raw_authority,
+                    path=path if path.startswith("/") else f"/{path}",
+                    query_string=rel_url.raw_query_string,
+                    encoded=True,
+                )
         return self._url
 
     @property

@@ -23,7 +23,7 @@ async def serve_lifespan(app: Application, scope: Scope, receive: Receive, send:
         message = await receive()
         if message["type"] == "lifespan.startup":
             try:
-                await app.start(scope.get("state"))
+                await app.start()
             except Exception as exc:
                 app.logger.exception("Application startup failed")
                 await send({"type": "lifespan.startup.failed", "message": _last_line(exc)})
