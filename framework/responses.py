@@ -18,6 +18,7 @@ from framework.sansio import json as sansio_json
 from framework.sansio.headers import HeaderMap
 from framework.stream_responses import StreamResponse
 from framework.typedefs import JSONBytesEncoder, JSONEncoder, LooseHeaders, Message
+from framework.writers import ResponseWriter
 
 if TYPE_CHECKING:
     from framework.requests import BaseRequest
@@ -184,6 +185,16 @@ class Response(StreamResponse):
             )
         await super()._prepare_headers(request)
 
+    async def prepare(self, request: BaseRequest) -> ResponseWriter | None:
+        """Send the headers; as `StreamResponse.prepare`."""
+        try:
+            return await super().prepare(request)
+        except BaseException:
+            # Nobody will send the body any more.
+            if isinstance(self._body, Payload):
+                await self._body.close()
+            raise
+
     async def write_eof(self, data: bytes = b"") -> None:
         """Send the body and end the response; RuntimeError for ``data`` beside it."""
         if data:
@@ -213,13 +224,15 @@ def one_shot(response: Response) -> tuple[Message, Message] | None:
     body: Any = response._body  # noqa: SLF001
     if body.__class__ is not bytes or response._writer is not None:  # noqa: SLF001
         return None
-    content = response._content or BINARY  # noqa: SLF001
     size = len(body)
-    return {
-        "type": "http.response.start",
-        "status": 200,
-        "headers": [content.raw, _LENGTHS[size] if size < 1024 else (b"content-length", b"%d" % size)],
-    }, {"type": "http.response.body", "body": body}
+    length = _LENGTHS[size] if size < 1024 else (b"content-length", b"%d" % size)
+    content = response._content  # noqa: SLF001
+    # As in aiohttp, an empty body has no content type but the one that it was given.
+    headers = [length] if content is None and not size else [(content or BINARY).raw, length]
+    return (
+        {"type": "http.response.start", "status": 200, "headers": headers},
+        {"type": "http.response.body", "body": body},
+    )
 
 
 def json_response(

@@ -32,6 +32,11 @@ _REASONS: Final[dict[int, str]] = {status.value: status.phrase for status in HTT
 #: RFC 9110, sections 15.3.5 and 15.4.5: no content, whatever the handler gives.
 _EMPTY_STATUSES: Final = frozenset({204, 304})
 
+#: RFC 9113, section 8.2.2, and RFC 9114, section 4.2: what speaks of a connection makes a message malformed.
+_CONNECTION_HEADERS: Final = frozenset(
+    {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
+)
+
 
 class StreamResponse(Storage, HeadersMixin):
     """A response whose body is written piece by piece.
@@ -339,6 +344,8 @@ class StreamResponse(Storage, HeadersMixin):
         headers = self._materialize()
         empty = self._must_be_empty(request)
         raw_headers = encode_headers(headers)
+        if request.version.major >= 2:
+            raw_headers = [header for header in raw_headers if header[0] not in _CONNECTION_HEADERS]
         if self._cookies:
             raw_headers.extend((b"set-cookie", value.encode()) for value in cookie_header_values(self._cookies))
         length = None
@@ -361,7 +368,7 @@ class StreamResponse(Storage, HeadersMixin):
             keep_alive = self._keep_alive = request.keep_alive
         if self._chunked and version < (1, 1):
             raise RuntimeError(f"Using chunked encoding is forbidden for HTTP/{version.major}.{version.minor}")
-        # The framing and the connection are the server's (RFC 9110, section 7.6.1; RFC 9113, section 8.2.2).
+        # The framing is the server's (RFC 9112, section 6.1).
         headers.pop(hdrs.TRANSFER_ENCODING, None)
         if self._status in _EMPTY_STATUSES or self._status < 200:
             # RFC 9110, section 8.6: these have no Content-Length.
@@ -370,9 +377,7 @@ class StreamResponse(Storage, HeadersMixin):
             headers.pop(hdrs.CONTENT_LENGTH, None)
         if not self._must_be_empty(request) and headers.get(hdrs.CONTENT_LENGTH) != "0":
             headers.setdefault(hdrs.CONTENT_TYPE, "application/octet-stream")
-        if version.major >= 2:
-            headers.pop(hdrs.CONNECTION, None)
-        elif not keep_alive and version >= (1, 1) and hdrs.CONNECTION not in headers:
+        if not keep_alive and (1, 1) <= version < (2, 0) and hdrs.CONNECTION not in headers:
             headers[hdrs.CONNECTION] = "close"
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
