@@ -52,8 +52,8 @@ class RequestBody(RequestHeaders):
     @property
     def content(self) -> StreamReader:
         """The body as a stream, which `client_max_size` does not bound."""
+        self._check_framing()
         if self.stream is None:
-            self._check_framing()
             content = StreamReader(self.receive, decoder=self._decoder())
             if self._read_bytes is not None or not self._may_have_body():
                 content.feed_eof()
@@ -75,12 +75,17 @@ class RequestBody(RequestHeaders):
         return bool(length.strip(b" \t0"))
 
     def _check_framing(self) -> None:
-        # RFC 9112, section 6.1: both together may be an attempt at smuggling, which the server let through.
+        # RFC 9112, sections 6.1 and 6.3: two lengths may be an attempt at smuggling, which the server let through.
         headers = self._raw_headers
         if headers is None:
             headers = self._raw_headers = dict(self.scope["headers"])
-        if b"transfer-encoding" in headers and b"content-length" in headers:
-            raise HTTPBadRequest(text="400: Bad Request: both Content-Length and Transfer-Encoding")
+        if b"content-length" in headers:
+            if b"transfer-encoding" in headers:
+                raise HTTPBadRequest(text="400: Bad Request: both Content-Length and Transfer-Encoding")
+            if len(headers) != len(self.scope["headers"]):
+                lengths = {value for name, value in self.scope["headers"] if name == b"content-length"}
+                if len(lengths) > 1:
+                    raise HTTPBadRequest(text="400: Bad Request: more than one Content-Length")
 
     @property
     def can_read_body(self) -> bool:
@@ -113,13 +118,16 @@ class RequestBody(RequestHeaders):
         body = self._read_bytes
         if body is not None:
             return body
-        if self.stream is None and b"content-encoding" not in self._header_dict():
-            self._check_framing()
+        headers = self._header_dict()
+        if self.stream is None and b"content-encoding" not in headers:
             # PERF: a body that comes in one message needs no stream: 1.2 µs of the 5 µs of a JSON echo.
+            if b"transfer-encoding" in headers:
+                self._check_framing()
             message = await self.receive()
             if message["type"] == "http.request" and not message.get("more_body"):
                 body = bytes(message.get("body", b""))
-                self._check_size(len(body))
+                if len(body) > self._client_max_size:
+                    self._check_size(len(body))
                 self._read_bytes = body
                 return body
             self.stream = StreamReader(self.receive)

@@ -23,6 +23,7 @@ from framework.reify import reify
 from framework.request_body import RequestBody
 from framework.sansio.forms import parse_query
 from framework.sansio.paths import raw_path
+from framework.sansio.text import escape_controls
 from framework.storage import Storage
 from framework.streams import StreamReader
 from framework.transports import ASGITransport
@@ -411,8 +412,7 @@ class BaseRequest(Storage, RequestBody):
         return state
 
     def __repr__(self) -> str:
-        path = self.path.encode("ascii", "backslashreplace").decode("ascii")
-        return f"<{type(self).__name__} {self.method} {path} >"
+        return f"<{type(self).__name__} {escape_controls(self.method)} {escape_controls(self.path)} >"
 
 
 class Request(BaseRequest):

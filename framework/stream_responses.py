@@ -16,6 +16,7 @@ from framework.keys import ResponseKey
 from framework.sansio.conditions import ETag, format_etag, format_http_date, parse_etag, parse_http_date
 from framework.sansio.cookies import cookie_header_values, del_cookie, set_cookie
 from framework.sansio.headers import HeaderMap, check_reason, encode_headers, parse_content_type
+from framework.sansio.text import escape_controls
 from framework.storage import Storage
 from framework.typedefs import LooseHeaders
 from framework.writers import ResponseWriter
@@ -420,7 +421,7 @@ class StreamResponse(Storage, HeadersMixin):
         if self._eof_sent:
             info = "eof"
         elif self._request is not None:
-            info = f"{self._request.method} {self._request.path} "
+            info = f"{escape_controls(self._request.method)} {escape_controls(self._request.path)} "
         else:
             info = "not prepared"
         return f"<{type(self).__name__} {self.reason} {info}>"

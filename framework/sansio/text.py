@@ -1,11 +1,11 @@
-"""Octets from a client to text, by the charset that the client names."""
+"""Text from a client: decoded by the charset that the client names, and made fit for logs."""
 
 from __future__ import annotations
 
 import codecs
 from typing import Final
 
-__all__ = ("decode_text",)
+__all__ = ("decode_text", "escape_controls")
 
 # Codecs that Python has and nobody sends: they take quadratic time (punycode and idna), read escapes of Python's own,
 # or only raise.
@@ -28,3 +28,10 @@ def decode_text(body: bytes, charset: str) -> str:
     if name.replace("_", "-") in _REFUSED:
         raise LookupError(f"unknown encoding: {charset}")
     return body.decode(charset)
+
+
+def escape_controls(text: str) -> str:
+    """``text`` in visible ASCII, for logs: what a client sends must not begin a line there or command a terminal."""
+    if text.isascii() and text.isprintable():
+        return text
+    return text.encode("unicode_escape").decode("ascii")
