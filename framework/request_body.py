@@ -35,7 +35,6 @@ class RequestBody(RequestHeaders):
     stream: Any = None
     _read_bytes: bytes | None = None
     _post: MultiDictProxy[Any] | None = None
-    _decode_error: Exception | None = None
     _client_max_size: int = 1024**2
     _client_max_fields: int = 1000
 
@@ -121,7 +120,7 @@ class RequestBody(RequestHeaders):
         headers = self._header_dict()
         if self.stream is None and b"content-encoding" not in headers:
             # PERF: a body that comes in one message needs no stream: 1.2 µs of the 5 µs of a JSON echo.
-            if b"transfer-encoding" in headers:
+            if b"transfer-encoding" in headers or len(headers) != len(self.scope["headers"]):
                 self._check_framing()
             message = await self.receive()
             if message["type"] == "http.request" and not message.get("more_body"):
@@ -222,8 +221,3 @@ class RequestBody(RequestHeaders):
         content = self.content
         while await content.readany():
             pass
-
-    @property
-    def decode_error(self) -> Exception | None:
-        """What the last of `text`, `json` and `post` raised because of the body's octets, None where it did not."""
-        return self._decode_error

@@ -154,7 +154,7 @@ class BaseRequest(Storage, RequestBody):
         server = self.scope.get("server")
         if not server or server[1] is None:
             return "localhost"
-        host, port = server
+        host, port = server[0], int(server[1])  # granian gives the port as text
         if ":" in host:
             host = f"[{host}]"
         return host if port == _DEFAULT_PORTS.get(self.scheme) else f"{host}:{port}"
