@@ -185,7 +185,10 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     # Life
 
     async def start(self) -> None:
-        """Run startup and freeze, once; what servers and runners call. Raises what a startup receiver raises."""
+        """Run startup and freeze, unless that was done; what servers and runners call.
+
+        Raises what a receiver of ``on_startup`` raises, after leaving the contexts that were entered.
+        """
         if self._started:
             return
         self._on_startup.freeze()
@@ -207,11 +210,18 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             await subapp.leave_contexts()
 
     async def close(self) -> None:
-        """Run shutdown, where nobody has yet, and cleanup; what servers and runners call."""
+        """Run shutdown, where nobody has yet, and cleanup; what servers and runners call.
+
+        Does nothing for an application that was not started, or was closed. A closed one can be started again.
+        """
+        if not self._started:
+            return
         try:
             if not self._shut_down:
                 await self.shutdown()
         finally:
+            self._started = self._shut_down = False
+            self._http = self._start_and_respond
             await self.cleanup()
 
     async def __aenter__(self) -> Application:

@@ -29,6 +29,7 @@ class RequestHeaders(HeadersMixin):
     _raw_headers: dict[bytes, bytes] | None = None
     _header_pairs: tuple[tuple[bytes, bytes], ...] | None = None
     _cookies: Mapping[str, str] | None = None
+    _decode_error: Exception | None = None
 
     @property
     def version(self) -> HttpVersion:
@@ -96,8 +97,15 @@ class RequestHeaders(HeadersMixin):
 
     @property
     def http_range(self) -> slice:
-        """The Range as a slice of the bytes; ValueError for one that is malformed or asks for several."""
-        return parse_range(self.headers.get(hdrs.RANGE))
+        """The Range as a slice of the bytes.
+
+        ValueError for one that is malformed or asks for several; uncaught, it is answered with a 400.
+        """
+        try:
+            return parse_range(self.headers.get(hdrs.RANGE))
+        except ValueError as exc:
+            self._decode_error = exc
+            raise
 
     @property
     def if_match(self) -> tuple[ETag, ...] | None:
@@ -139,3 +147,8 @@ class RequestHeaders(HeadersMixin):
         if headers is None:
             headers = self._raw_headers = dict(self.scope["headers"])
         return headers
+
+    @property
+    def decode_error(self) -> Exception | None:
+        """The exception raised last because of what the client sent, which is answered with a 4xx if nobody does."""
+        return self._decode_error

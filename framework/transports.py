@@ -61,4 +61,8 @@ class ASGITransport(asyncio.BaseTransport):
 
 
 def _address(address: Any) -> tuple[Any, ...] | None:
-    return None if address is None else tuple(address)
+    if address is None:
+        return None
+    host, port = address
+    # granian gives the port as text.
+    return host, None if port is None else int(port)

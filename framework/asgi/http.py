@@ -194,10 +194,15 @@ class HTTPResponder:
 
 
 def _refusal(exc: Exception) -> HTTPException:
-    """What to answer to a body that cannot be decoded, where the handler left that to us."""
+    """What to answer to a request that cannot be understood, where the handler left that to us."""
     if isinstance(exc, LookupError):
         return HTTPUnsupportedMediaType(text=f"415: Unsupported Media Type: {exc}")
-    return HTTPBadRequest(text="400: Bad Request: the body cannot be decoded")
+    return HTTPBadRequest(text=f"400: Bad Request: {_cause(exc)}")
+
+
+def _cause(exc: Exception) -> str:
+    # A UnicodeDecodeError would show the whole body.
+    return "the body is not in its charset" if isinstance(exc, UnicodeDecodeError) else str(exc)
 
 
 def _host(scope: Scope) -> str | None:

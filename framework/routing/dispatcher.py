@@ -112,7 +112,10 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
         # Rules 1 to 3 of the matcher, as a walk: literal prefix → resources in the order of registration.
         self._index: dict[str, list[AbstractResource]] = {}
         self._matched_sub_apps: list[MatchedSubAppResource] = []
+        # The most slashes of a key in the index.
+        self._index_depth = 0
         self._matcher: Matcher | None = None
+        self._irregular = False
 
     def compile(self, apps: tuple[Application, ...], chain: ChainBuilder) -> Matcher:
         """The table compiled for ``apps``, the applications down to this table's own.
@@ -125,19 +128,25 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
 
     async def resolve(self, request: Request) -> UrlMappingMatchInfo:
         """The match info of ``request``; for 404 and 405 one whose handler raises."""
-        matcher = self._matcher
-        if matcher is None:
-            try:
-                matcher = Matcher(self, (), _no_chain)
-            except Irregular:
-                return await self._walk(request)
-            if self.frozen:
-                self._matcher = matcher
-        if matcher.needs_host:
+        matcher = self._compiled_table()
+        if matcher is None or matcher.needs_host:
             return await self._walk(request)
         endpoint, values = matcher.match(path_to_match(request), request.method)
         # Not frozen yet: the applications further out add themselves.
         return endpoint.match_info(request.method, values, frozen=False)
+
+    def _compiled_table(self) -> Matcher | None:
+        """The table compiled for itself, remembered once it is frozen; None for one that only the walk can ask."""
+        if self._irregular or self._matcher is not None:
+            return self._matcher
+        try:
+            matcher = Matcher(self, (), _no_chain)
+        except Irregular:
+            self._irregular = self.frozen
+            return None
+        if self.frozen:
+            self._matcher = matcher
+        return matcher
 
     async def _walk(self, request: Request) -> UrlMappingMatchInfo:
         allowed: set[str] = set()
@@ -148,7 +157,7 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
             allowed |= methods
         path = path_to_match(request)
         # No prefix in the table has more slashes: a path of nothing but slashes must not cost its length squared.
-        depth = max((key.count("/") for key in self._index), default=0)
+        depth = self._index_depth
         prefix = "/".join(path.split("/", depth + 1)[: depth + 1]) if path.count("/") > depth else path
         prefix = prefix or path[:1]
         while prefix:
@@ -220,7 +229,9 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
 
     def index_resource(self, resource: AbstractResource) -> None:
         """Put a resource in the index by its literal prefix."""
-        self._index.setdefault(index_key(resource), []).append(resource)
+        key = index_key(resource)
+        self._index.setdefault(key, []).append(resource)
+        self._index_depth = max(self._index_depth, key.count("/"))
 
     def unindex_resource(self, resource: AbstractResource) -> None:
         """Take a resource out of the index, before its path changes."""
