@@ -62,7 +62,8 @@ NAMES = [
 #: Pieces that mean something in some header, so that values come near to being valid.
 PIECES = [
     b"bytes=", b"0-", b"-", b"1", b"9999999999999999999999", b",", b";", b"=", b'"', b"W/", b"*", b"\\", b"/", b":",
-    b" ",    b"text/html", b"charset=", b"utf-8", b"boundary=", b"application/x-www-form-urlencoded", b"multipart/form-data",
+    b" ", b"text/html", b"charset=", b"utf-8", b"boundary=", b"application/x-www-form-urlencoded",
+    b"multipart/form-data",
     b"for=", b"proto=", b"Mon, 01 Jan 2024 00:00:00 GMT", b"31 Feb", b"99:99:99", b"gzip", b"deflate", b"chunked",
     b"100-continue", b"close", b"keep-alive", b"[::1]", b"example.com", b"%00", b"\xff", b"\x00", b"\r\n", b"\xc3\xbc",
     b"expires", b"$Version", b"__Host-", b"idna", b"unicode_escape", b"utf-16", b"\xed\xa0\x80", b"?", b"#", b"@",
