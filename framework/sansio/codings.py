@@ -11,6 +11,9 @@ __all__ = ("ContentDecoder", "DecodingError")
 #: The most bytes that one step of decoding gives, whatever it was fed: 1 KiB of gzip can stand for 1 MiB.
 PIECE_SIZE: Final = 2**16
 
+# zlib copies what follows a member: of a large body with very many members that would take quadratic time.
+_BLOCK_SIZE: Final = 2**12
+
 _GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 
 
@@ -36,6 +39,10 @@ class ContentDecoder:
 
     def decode(self, data: bytes) -> Iterator[bytes]:
         """What ``data`` stands for, in pieces of at most 64 KiB. Raises `DecodingError`."""
+        for start in range(0, len(data), _BLOCK_SIZE):
+            yield from self._decode_block(data[start : start + _BLOCK_SIZE])
+
+    def _decode_block(self, data: bytes) -> Iterator[bytes]:
         while data:
             if self._decompressor is None or (self._decompressor.eof and self._coding == "gzip"):
                 self._decompressor = zlib.decompressobj(self._wbits(data))
