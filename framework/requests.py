@@ -418,6 +418,9 @@ class BaseRequest(Storage, RequestBody):
 class Request(BaseRequest):
     """A request on its way through an application: what `BaseRequest` has, the match and the application."""
 
+    #: The current application, where it is another than the innermost.
+    _app: Application | None = None
+
     def __init__(
         self,
         scope: Scope,
@@ -436,7 +439,6 @@ class Request(BaseRequest):
         self._values = values
         self._client_max_size = client_max_size
         self._client_max_fields = client_max_fields
-        self._app = None if endpoint is None else endpoint.app
         self.stream = None
 
     @classmethod
@@ -480,13 +482,15 @@ class Request(BaseRequest):
     def app(self) -> Application:
         """The application whose middlewares or handler run now."""
         app = self._app
+        if app is None and self._endpoint is not None:
+            app = self._endpoint.app
         if app is None:
             raise RuntimeError("The request has no application: it was not routed by one")
         return app
 
     def enter(self, app: Application | None) -> Application | None:
         """Make ``app`` the current application, and return the one that was."""
-        previous = self._app
+        previous = self._app if self._app is not None or self._endpoint is None else self._endpoint.app
         self._app = app
         if app is not None and "match_info" in self.__dict__:
             self.match_info.current_app = app

@@ -37,7 +37,12 @@ class HTTPResponder:
 
     def __init__(self, app: Application, matcher: Matcher | None, *, is_debug: Callable[[], bool]) -> None:
         self._app = app
-        self._plain = {} if matcher is None else matcher.plain
+        # A path with a percent sign has more than one spelling in octets: it takes the way of dynamic ones.
+        self._plain: dict[bytes | None, dict[str, Endpoint]] = {
+            path.encode(): methods
+            for path, methods in ({} if matcher is None else matcher.plain).items()
+            if path.isascii() and "%" not in path
+        }
         self._match = None if matcher is None else matcher.match
         self._needs_host = matcher is not None and matcher.needs_host
         self._client_max_size = app.client_max_size
@@ -47,17 +52,23 @@ class HTTPResponder:
 
     async def respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        # PERF: the look-up that settles paths without dynamic parts is written out here, and the names that observers
-        # read are set by assignment; a function for each cost 0.2 µs of 2.6.
-        path: str = scope["path"]
+        # PERF: the look-up that settles paths without dynamic parts is written out here, by the octets of the path so
+        # that nothing in it needs decoding, and the names that observers read are set by assignment; a function for
+        # each, and the decoded path, cost 0.4 µs of 2.5.
         method: str = scope["method"]
-        raw_path = scope.get("raw_path")
-        if raw_path is None or b"%" in raw_path or scope.get("root_path"):
-            path = route_path(scope)
+        try:
+            raw_path: bytes | None = scope["raw_path"]
+            root_path: str = scope["root_path"]
+        except KeyError:  # both are optional
+            raw_path, root_path = scope.get("raw_path"), scope.get("root_path", "")
         endpoint: Endpoint | None
         values: Any = ()
-        methods = self._plain.get(path)
-        if methods is None or (endpoint := methods.get(method)) is None:
+        methods = self._plain.get(raw_path)
+        if methods is None or root_path or (endpoint := methods.get(method)) is None:
+            if raw_path is None or root_path or b"%" in raw_path:
+                path = route_path(scope)
+            else:
+                path = scope["path"]
             if self._match is None:
                 await self._respond_by_resolve(scope, receive, send)
                 return
