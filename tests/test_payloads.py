@@ -58,7 +58,7 @@ async def test_a_text_file_is_sent_in_its_encoding(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "ü", "a\r\nSet-Cookie: x=y", "a\n"])
-async def test_s35_file_names_cannot_inject(name: str, tmp_path: Path) -> None:
+async def test_s08_file_names_cannot_inject(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(b"")
     with path.open("rb") as file:
