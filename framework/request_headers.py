@@ -30,6 +30,8 @@ class RequestHeaders(HeadersMixin):
     _header_pairs: tuple[tuple[bytes, bytes], ...] | None = None
     _cookies: Mapping[str, str] | None = None
     _decode_error: Exception | None = None
+    #: What this request is a clone of: the one that the server's answer belongs to, or is on the way to it.
+    _original: RequestHeaders | None = None
 
     @property
     def version(self) -> HttpVersion:
@@ -104,7 +106,7 @@ class RequestHeaders(HeadersMixin):
         try:
             return parse_range(self.headers.get(hdrs.RANGE))
         except ValueError as exc:
-            self._decode_error = exc
+            self.note_decode_error(exc)
             raise
 
     @property
@@ -147,6 +149,12 @@ class RequestHeaders(HeadersMixin):
         if headers is None:
             headers = self._raw_headers = dict(self.scope["headers"])
         return headers
+
+    def note_decode_error(self, exc: Exception) -> None:
+        """Remember that ``exc`` is the client's fault."""
+        self._decode_error = exc
+        if self._original is not None:
+            self._original.note_decode_error(exc)
 
     @property
     def decode_error(self) -> Exception | None:

@@ -85,6 +85,7 @@ class BaseRequest(Storage, RequestBody):
     _url: URL | None = None
     _query: MultiDictProxy[str] | None = None
     _response: StreamResponse | None = None
+    _original: BaseRequest | None = None
     _host: str | None = None
     _transport: Any = _UNSET
     _protocol: Any = None
@@ -316,6 +317,8 @@ class BaseRequest(Storage, RequestBody):
     def _open_stream(self) -> StreamReader:
         if self.stream is None:
             self.stream = StreamReader(self.receive, decoder=self._decoder())
+            if self._receiving:
+                self.stream.lend()
             if self._read_bytes is not None:
                 self.stream.feed_eof()
         stream: StreamReader = self.stream
@@ -326,11 +329,14 @@ class BaseRequest(Storage, RequestBody):
 
         RuntimeError where another response was begun already.
         """
-        if self._response is not None and self._response is not response:
+        begun = self._response
+        if begun is None and self._original is not None:
+            begun = self._original.response
+        if begun is not None and begun is not response:
             raise RuntimeError(
-                f"{self!r} is answered already by {self._response!r}: return or raise nothing else after prepare()"
+                f"{self!r} is answered already by {begun!r}: return or raise nothing else after prepare()"
             )
-        self._response = response
+        self.note_response(response)
         content = self._open_stream()
         if isinstance(content, StreamReader):
             # To learn that the client has gone while a long answer is sent. Not while a body waits for its reader:
@@ -341,6 +347,12 @@ class BaseRequest(Storage, RequestBody):
         else:
             writer = ResponseWriter(self.send, length=length, empty=empty, is_disconnected=bool)
         return writer
+
+    def note_response(self, response: StreamResponse) -> None:
+        """Remember that ``response`` was begun, also where a clone of this request began it."""
+        self._response = response
+        if self._original is not None:
+            self._original.note_response(response)
 
     @property
     def response(self) -> StreamResponse | None:
@@ -402,7 +414,8 @@ class BaseRequest(Storage, RequestBody):
             scope["client"] = (remote, 0)
         kept = {name: value for name, value in vars(self).items() if name not in _READ_FROM_SCOPE}
         clone = object.__new__(type(self))
-        vars(clone).update(kept, scope=scope, stream=self._open_stream(), _state=dict(self._storage()), **changed)
+        changed.update(stream=self._open_stream(), _state=dict(self._storage()), _original=self)
+        vars(clone).update(kept, scope=scope, **changed)
         return clone
 
     @property

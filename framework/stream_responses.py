@@ -348,7 +348,10 @@ class StreamResponse(Storage, HeadersMixin):
         if request.version.major >= 2:
             raw_headers = [header for header in raw_headers if header[0] not in _CONNECTION_HEADERS]
         if self._cookies:
-            raw_headers.extend((b"set-cookie", value.encode()) for value in cookie_header_values(self._cookies))
+            raw_headers.extend(
+                (b"set-cookie", value.encode("utf-8", "surrogateescape"))
+                for value in cookie_header_values(self._cookies)
+            )
         length = None
         if not empty and (value := headers.get(hdrs.CONTENT_LENGTH)) is not None:
             length = int(value)

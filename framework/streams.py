@@ -159,6 +159,14 @@ class StreamReader:
         except DecodingError as exc:
             self.set_exception(RequestPayloadError(str(exc)), exc)
 
+    def lend(self) -> None:
+        """Receive nothing until `give_back`: whoever does it instead hands over the message by `feed_message`."""
+        self._reading = True
+
+    def give_back(self) -> None:
+        """End what `lend` began."""
+        self._reading = False
+
     def unread_data(self, data: bytes) -> None:
         """Put ``data`` back before what can be read."""
         if data:

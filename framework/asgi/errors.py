@@ -29,7 +29,8 @@ def error_response(request: BaseRequest, status: int = 500, exc: BaseException |
         import html
         import traceback
 
-        trace = "".join(traceback.format_exception(exc))
+        # A message may quote octets of the client that are no UTF-8, which `text` would refuse.
+        trace = "".join(traceback.format_exception(exc)).encode("utf-8", "backslashreplace").decode()
         escaped = html.escape(trace)
     if "text/html" in request.headers.get(hdrs.ACCEPT, ""):
         message = "Server got itself in trouble"

@@ -90,6 +90,7 @@ class HTTPResponder:
                 request.match_info = scope["path_params"] = match_info
             else:
                 scope["path_params"] = {}
+        messages = None
         try:
             response = await endpoint.invoke(request)
             if (
@@ -100,21 +101,21 @@ class HTTPResponder:
                 and (request.stream is None or request.response is None)
             ):
                 messages = one_shot(response)
-                if messages is not None:
-                    start, body = messages
-                    try:
-                        await send(start)
-                        await send(body)
-                    except OSError as exc:
-                        # ASGI spec version 2.4: the client has gone.
-                        self._logger.debug("Ignored premature client disconnection", exc_info=exc)
-                    return
-            await self._send(request, response)
+            if messages is None:
+                await self._send(request, response)
         except BaseException as exc:
             await self._recover(request, exc)
         finally:
             if request.stream is not None:
                 request.finish()
+        if messages is not None:
+            start, body = messages
+            try:
+                await send(start)
+                await send(body)
+            except OSError as exc:
+                # ASGI spec version 2.4: the client has gone.
+                self._logger.debug("Ignored premature client disconnection", exc_info=exc)
 
     async def _respond_by_resolve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of an application whose router, or a resource in it, decides by code of its own."""
@@ -197,7 +198,10 @@ class HTTPResponder:
     async def _send_bare(self, request: Request, response: Response) -> None:
         """Send a response past the signals, one of which has failed."""
         bare = Request(request.scope, request.receive, request.send)
-        await self._send(bare, response)
+        try:
+            await self._send(bare, response)
+        finally:
+            bare.finish()
 
     def _log(self, request: Request, exc: BaseException) -> None:
         level = logging.ERROR

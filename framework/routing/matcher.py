@@ -196,7 +196,8 @@ class Matcher:
                             node = node.pattern(segment.pattern)
                         else:
                             node = node.any_segment()
-                    leaf = self._leaf(rank, resource, template.names)
+                    # The expression's own names: a rule may name groups too, and its values come in this order.
+                    leaf = self._leaf(rank, resource, tuple(template.pattern.groupindex))
                     if template.open:
                         node.tails.append(_Tail(rank, leaf, template.pattern))
                     else:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import abc
-import asyncio
 import functools
 import inspect
 import re
+import sys
 import warnings
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +16,12 @@ from yarl import URL
 from framework import hdrs
 from framework.routing.views import AbstractView
 from framework.typedefs import Handler
+
+# asyncio's is deprecated from Python 3.14 on; before 3.12, it alone knows callables that are marked as coroutines.
+if sys.version_info >= (3, 12):
+    from inspect import iscoroutinefunction
+else:
+    from asyncio import iscoroutinefunction
 
 if TYPE_CHECKING:
     from framework.exceptions import HTTPException
@@ -177,7 +183,7 @@ class SystemRoute(AbstractRoute):
 def _is_coroutine_function(function: object) -> bool:
     while isinstance(function, functools.partial):
         function = function.func
-    return asyncio.iscoroutinefunction(function) or asyncio.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+    return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
 
 
 def _as_handler(handler: Handler | type[AbstractView]) -> Handler | type[AbstractView]:

@@ -715,3 +715,16 @@ async def test_the_path_that_is_the_root_path_is_the_root() -> None:
 async def test_a_path_that_only_begins_like_the_root_path_is_not_below_it() -> None:
     driver = await Driver.http(app_with_paths(), target="/mntat/x", root_path="/mnt").run()
     assert driver.status == 404
+
+
+async def test_nothing_waits_for_the_client_after_the_answer_to_a_failing_receiver() -> None:
+    async def fail(request: web.Request, response: web.StreamResponse) -> None:
+        raise LookupError("a receiver fails")
+
+    app = web.Application()
+    app.on_response_prepare.append(fail)
+    before = asyncio.all_tasks()
+    driver = await Driver.http(app).run()
+    await asyncio.sleep(0)
+    assert driver.status == 500
+    assert asyncio.all_tasks() == before

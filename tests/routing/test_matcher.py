@@ -178,3 +178,8 @@ def test_a_resource_with_rules_of_its_own_is_left_to_the_dispatcher() -> None:
     router.register_resource(Mine("/a"))
     with pytest.raises(Irregular):
         Matcher(router, (), no_chain)
+
+
+def test_groups_that_a_rule_names_do_not_shift_the_other_parts() -> None:
+    endpoint, values = matcher_of(("GET", "/{file:(?P<stem>[a-z]+)[.]txt}/{page}")).match("/notes.txt/7", "GET")
+    assert dict(zip(endpoint.names, values, strict=True)) == {"file": "notes.txt", "stem": "notes", "page": "7"}
