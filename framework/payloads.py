@@ -23,16 +23,20 @@ class Payload:
 
     def __init__(self, body: AsyncIterable[bytes], size: int | None = None) -> None:
         self._body = body
+        self._iterator: AsyncIterator[bytes] | None = None
         self.size = size
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return aiter(self._body)
+        self._iterator = aiter(self._body)
+        return self._iterator
 
     async def close(self) -> None:
         """Give back what the body holds; called when all was sent, and when nothing will be."""
-        close = getattr(self._body, "aclose", None)
-        if close is not None:
-            await close()
+        # An iterable that is no iterator may hold something in the generator that it makes.
+        for each in (self._iterator, self._body):
+            close = getattr(each, "aclose", None)
+            if close is not None:
+                await close()
 
 
 class FilePayload(Payload):
