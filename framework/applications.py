@@ -222,6 +222,8 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         finally:
             self._started = self._shut_down = False
             self._http = self._start_and_respond
+            # The next start may be in another event loop.
+            self._starting = None
             await self.cleanup()
 
     async def __aenter__(self) -> Application:

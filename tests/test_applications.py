@@ -287,3 +287,17 @@ def test_nested_applications_cannot_contain_themselves() -> None:
     app = web.Application()
     with pytest.raises((ValueError, RuntimeError)):
         app.add_subapp("/self", app)
+
+
+def test_an_application_that_was_closed_starts_in_another_event_loop() -> None:
+    async def start_slowly(app: web.Application) -> None:
+        await asyncio.sleep(0)
+
+    async def serve() -> list[int]:
+        drivers = await asyncio.gather(*(Driver.http(app).run() for _ in range(2)))
+        await app.close()
+        return [driver.status for driver in drivers]
+
+    app = web.Application()
+    app.on_startup.append(start_slowly)
+    assert asyncio.run(serve()) == asyncio.run(serve()) == [404, 404]
