@@ -25,7 +25,7 @@ from framework.routing.dispatcher import UrlDispatcher
 from framework.routing.domains import Domain, MaskDomain
 from framework.routing.matcher import Irregular, Matcher
 from framework.routing.resources import MatchedSubAppResource, PrefixedSubAppResource
-from framework.routing.routes import AbstractRoute, SystemRoute
+from framework.routing.routes import AbstractRoute
 from framework.signals import FrozenList, Signal
 from framework.typedefs import Handler, Middleware, Receive, Scope, Send
 
@@ -36,7 +36,6 @@ __all__ = ("Application",)
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
-_Apps = tuple["Application", ...]
 
 web_logger = logging.getLogger("framework.web")
 
@@ -104,9 +103,9 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
 
         self._started = False
         self._shut_down = False
+        self._closing = False
         self._startup_failure: Exception | None = None
         self._starting: asyncio.Lock | None = None
-        self._chains: dict[tuple[AbstractRoute | None, _Apps], Handler] = {}
         #: Answers an http scope: the first request's own way, then the responder's.
         self._http: Callable[[Scope, Receive, Send], Awaitable[None]] = self._start_and_respond
         # Servers tell ASGI 3 from ASGI 2 and WSGI by asking whether `app.__call__` is a coroutine function. The one on
@@ -171,15 +170,10 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
 
     def chain(self, route: AbstractRoute | None, apps: tuple[Application, ...]) -> Handler:
         """The handler of ``route`` inside the middlewares of ``apps``; of a 404 or 405 for a route that is None."""
-        if isinstance(route, SystemRoute):
-            route = None
-        chain = self._chains.get((route, apps))
-        if chain is None:
-            handler = _raise_miss if route is None else cast(Handler, route.handler)
-            chain = build_chain(handler, apps)
-            if route is not None and route.has_expect_handler:
-                chain = _expecting(route, chain)
-            self._chains[route, apps] = chain
+        handler = _raise_miss if route is None else cast(Handler, route.handler)
+        chain = build_chain(handler, apps)
+        if route is not None and route.has_expect_handler:
+            chain = _expecting(route, chain)
         return chain
 
     # Life
@@ -194,11 +188,12 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._on_startup.freeze()
         try:
             await self.startup()
+            self.freeze()
+            self._compile()
         except BaseException:
+            self._started = False
             await self.leave_contexts()
             raise
-        self.freeze()
-        self._compile()
 
     async def leave_contexts(self) -> None:
         """Leave the contexts that a startup entered before it failed, here and in the sub-applications."""
@@ -214,17 +209,20 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
 
         Does nothing for an application that was not started, or was closed. A closed one can be started again.
         """
-        if not self._started:
+        if not self._started or self._closing:
             return
+        self._closing = True
         try:
             if not self._shut_down:
                 await self.shutdown()
         finally:
-            self._started = self._shut_down = False
-            self._http = self._start_and_respond
-            # The next start may be in another event loop.
-            self._starting = None
-            await self.cleanup()
+            try:
+                await self.cleanup()
+            finally:
+                self._started = self._shut_down = self._closing = False
+                self._http = self._start_and_respond
+                # The next start may be in another event loop.
+                self._starting = None
 
     async def __aenter__(self) -> Application:
         await self.start()

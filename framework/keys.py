@@ -6,6 +6,7 @@ A key is compared by identity: two libraries may both call theirs ``"db"`` and n
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any, Generic, TypeVar, get_args
 
 __all__ = ("AppKey", "NotAppKeyWarning", "RequestKey", "ResponseKey")
@@ -15,6 +16,10 @@ _T = TypeVar("_T")
 
 class NotAppKeyWarning(UserWarning):
     """Issued when a `str` is used as a key of an `Application` where an `AppKey` would be type-safe."""
+
+
+# Silent unless a program, or its tests, ask for it, as in aiohttp: most programs there use plain keys.
+warnings.simplefilter("ignore", NotAppKeyWarning, append=True)
 
 
 class BaseKey(Generic[_T]):

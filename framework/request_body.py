@@ -54,13 +54,15 @@ class RequestBody(RequestHeaders):
     def content(self) -> StreamReader:
         """The body as a stream, which `client_max_size` does not bound."""
         self._check_framing()
+        return self._open_stream()
+
+    def _open_stream(self) -> StreamReader:
         if self.stream is None:
-            content = StreamReader(self.receive, decoder=self._decoder())
+            self.stream = StreamReader(self.receive, decoder=self._decoder())
             if self._receiving:
-                content.lend()
+                self.stream.lend()
             elif self._read_bytes is not None or not self._may_have_body():
-                content.feed_eof()
-            self.stream = content
+                self.stream.feed_eof()
         stream: StreamReader = self.stream
         return stream
 
@@ -205,7 +207,9 @@ class RequestBody(RequestHeaders):
         if self._header_dict().get(b"content-type") != _FORM:
             content_type, parameters = self._parsed_content_type()
             if content_type == "multipart/form-data":
-                raise HTTPUnsupportedMediaType(text="415: Unsupported Media Type: multipart/form-data is not read here")
+                raise HTTPUnsupportedMediaType(
+                    text="415: Unsupported Media Type: this version does not read multipart/form-data"
+                )
             charset = parameters.get("charset", charset)
             if content_type != "application/x-www-form-urlencoded":
                 self._post = MultiDictProxy(MultiDict())

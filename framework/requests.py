@@ -90,6 +90,7 @@ class BaseRequest(Storage, RequestBody):
     _transport: Any = _UNSET
     _protocol: Any = None
     _payload_writer: Any = None
+    _task: Any = None
 
     if TYPE_CHECKING:
 
@@ -257,7 +258,7 @@ class BaseRequest(Storage, RequestBody):
     @property
     def task(self) -> asyncio.Task[None]:
         """The task that runs the handler."""
-        task = asyncio.current_task()
+        task: asyncio.Task[None] | None = self._task or asyncio.current_task()
         if task is None:
             raise RuntimeError("There is no running task")
         return task
@@ -313,16 +314,6 @@ class BaseRequest(Storage, RequestBody):
         """Whether the client is known to have gone, without asking the server."""
         content = self.stream
         return isinstance(content, StreamReader) and content.disconnected
-
-    def _open_stream(self) -> StreamReader:
-        if self.stream is None:
-            self.stream = StreamReader(self.receive, decoder=self._decoder())
-            if self._receiving:
-                self.stream.lend()
-            if self._read_bytes is not None:
-                self.stream.feed_eof()
-        stream: StreamReader = self.stream
-        return stream
 
     def open_response(self, response: StreamResponse, *, length: int | None, empty: bool) -> ResponseWriter:
         """The writer for ``response``, which becomes the one that this request is answered with.
@@ -465,6 +456,7 @@ class Request(BaseRequest):
         transport: Any,
         protocol: Any,
         writer: Any,
+        task: Any,
         client_max_size: int,
         client_max_fields: int,
     ) -> Request:
@@ -474,6 +466,7 @@ class Request(BaseRequest):
         request._transport = transport
         request._protocol = protocol
         request._payload_writer = writer
+        request._task = task
         return request
 
     @reify

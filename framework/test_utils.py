@@ -9,6 +9,7 @@ from unittest import mock
 from urllib.parse import unquote
 
 from multidict import CIMultiDict
+from yarl import URL
 
 from framework.applications import Application
 from framework.exceptions import HTTPNotFound
@@ -70,14 +71,21 @@ def make_mocked_request(
     raw_headers = CIMultiDict(headers) if headers is not None else CIMultiDict[str]()
     if closing and "Connection" not in raw_headers:
         raw_headers["Connection"] = "close"
+    if path.startswith(("http://", "https://")):
+        # A request target in absolute form (RFC 9112, section 3.2.2): its authority goes before Host.
+        target = URL(path, encoded=True)
+        raw_headers["Host"] = target.raw_authority
+        path = target.raw_path_qs
     raw_path, _, query = path.partition("?")
+    if transport is _UNSET:
+        transport = _mock_transport(sslcontext)
     scope: dict[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": f"{version.major}.{version.minor}",
         "method": method.upper(),
         "scheme": "http" if sslcontext is None else "https",
-        "path": _unquote(raw_path),
+        "path": unquote(raw_path),
         "raw_path": raw_path.encode("utf-8", "surrogateescape"),
         "query_string": query.encode("utf-8", "surrogateescape"),
         "root_path": "",
@@ -85,15 +93,13 @@ def make_mocked_request(
             (name.lower().encode("latin-1"), value.encode("utf-8", "surrogateescape"))
             for name, value in raw_headers.items()
         ],
-        "client": None,
+        "client": _peer(transport),
         "server": ("127.0.0.1", 80),
     }
     if writer is _UNSET:
         writer = mock.Mock()
     if protocol is _UNSET:
         protocol = mock.Mock()
-    if transport is _UNSET:
-        transport = _mock_transport(sslcontext)
     if payload is _UNSET:
         payload = StreamReader()
         payload.feed_eof()
@@ -116,6 +122,7 @@ def make_mocked_request(
         transport=transport,
         protocol=protocol,
         writer=writer,
+        task=mock.Mock(),
         client_max_size=client_max_size,
         client_max_fields=client_max_fields,
     )
@@ -129,7 +136,6 @@ class _MockedRoute(SystemRoute):
     """The route of a request that no router saw."""
 
     def __init__(self) -> None:
-
         super().__init__(HTTPNotFound())
 
 
@@ -144,5 +150,7 @@ def _mock_transport(sslcontext: Any) -> Any:
     return transport
 
 
-def _unquote(path: str) -> str:
-    return unquote(path)
+def _peer(transport: Any) -> tuple[str, int] | None:
+    """The client's address, where the transport tells one as asyncio's do."""
+    peername = transport.get_extra_info("peername")
+    return tuple(peername[:2]) if isinstance(peername, (list, tuple)) and len(peername) >= 2 else None

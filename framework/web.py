@@ -8,6 +8,7 @@ from framework.exceptions import *  # noqa: F403 - the tree of HTTP exceptions, 
 from framework.exceptions import __all__ as _exceptions
 from framework.keys import AppKey, NotAppKeyWarning, RequestKey, ResponseKey
 from framework.middlewares import middleware, normalize_path_middleware
+from framework.multipart import FileField
 from framework.requests import BaseRequest, Request
 from framework.responses import Response, StreamResponse, json_bytes_response, json_response
 from framework.routing.definitions import (
@@ -51,6 +52,7 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "BaseRequest",
     "CleanupError",
     "DynamicResource",
+    "FileField",
     "GracefulExit",
     "NotAppKeyWarning",
     "PayloadAccessError",
@@ -86,3 +88,32 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "static",
     "view",
 )
+
+# What programs look for first when they come from aiohttp.
+_NOT_YET = frozenset(
+    {
+        "AppRunner",
+        "ContentCoding",
+        "FileResponse",
+        "NamedPipeSite",
+        "Server",
+        "ServerRunner",
+        "SockSite",
+        "StaticResource",
+        "TCPSite",
+        "UnixSite",
+        "WSCloseCode",
+        "WSMessage",
+        "WSMsgType",
+        "WebSocketReady",
+        "WebSocketResponse",
+    }
+)
+
+
+def __getattr__(name: str) -> object:
+    if name in _NOT_YET:
+        raise AttributeError(
+            f"web.{name} is not in this version of framework: docs/differences.md says what is, and what to use instead"
+        )
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -31,7 +31,7 @@ SHELVES = """
     signals cleanup config_dict content content_lines payloads
     streams transports writers
     stream_responses responses
-    exceptions
+    exceptions multipart
     request_headers request_body requests
     routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info
     routing.resources routing.matcher routing.dispatcher

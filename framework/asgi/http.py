@@ -10,6 +10,7 @@ import asyncio
 import logging
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from framework.asgi.errors import error_response
@@ -18,6 +19,7 @@ from framework.requests import Request
 from framework.responses import Response, StreamResponse, one_shot
 from framework.routing.match_info import CompiledMatchInfo
 from framework.routing.matcher import Endpoint, Matcher
+from framework.routing.routes import SystemRoute
 from framework.sansio.paths import route_path
 from framework.streams import ClientConnectionResetError, RequestPayloadError
 from framework.typedefs import Receive, Scope, Send
@@ -45,6 +47,8 @@ class HTTPResponder:
         }
         self._match = None if matcher is None else matcher.match
         self._needs_host = matcher is not None and matcher.needs_host
+        # For routers of the program's own: bounded, as they may make a route for each request.
+        self._chain = lru_cache(maxsize=1024)(app.chain)
         self._client_max_size = app.client_max_size
         self._client_max_fields = app.client_max_fields
         self._is_debug = is_debug
@@ -76,7 +80,9 @@ class HTTPResponder:
             if host is None:
                 # RFC 9112, section 3.2: which application was meant is anybody's guess.
                 refusal = HTTPBadRequest(text="400: Bad Request: more than one Host header")
-                await self._recover(Request(scope, receive, send), refusal)
+                request = Request(scope, receive, send)
+                await self._recover(request, refusal)
+                request.finish()
                 return
             endpoint, values = self._match(path, method, host)
 
@@ -129,7 +135,8 @@ class HTTPResponder:
                 scope["route"] = match_info.route
                 scope["endpoint"] = match_info.handler
                 scope["path_params"] = dict(match_info)
-            await self._send(request, await self._app.chain(match_info.route, match_info.apps)(request))
+            route = None if isinstance(match_info.route, SystemRoute) else match_info.route
+            await self._send(request, await self._chain(route, match_info.apps)(request))
         except BaseException as exc:
             await self._recover(request, exc)
         finally:

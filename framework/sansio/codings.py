@@ -17,6 +17,10 @@ _BLOCK_SIZE: Final = 2**12
 _GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 
 
+#: The most bytes that may be decoded to nothing: empty members of a gzip file cost time and reach no other limit.
+MAX_FRUITLESS: Final = 2**20
+
+
 class DecodingError(ValueError):
     """The body is not what its Content-Encoding says."""
 
@@ -31,6 +35,7 @@ class ContentDecoder:
     def __init__(self, coding: str) -> None:
         self._coding = coding
         self._decompressor: zlib._Decompress | None = None
+        self._fruitless = 0
 
     @staticmethod
     def supports(coding: str) -> bool:
@@ -52,9 +57,14 @@ class ContentDecoder:
                 piece = self._decompressor.decompress(data, PIECE_SIZE)
             except zlib.error as exc:
                 raise DecodingError(f"Can not decode content-encoding: {self._coding}") from exc
-            data = self._decompressor.unconsumed_tail or self._decompressor.unused_data
+            rest = self._decompressor.unconsumed_tail or self._decompressor.unused_data
+            self._fruitless += len(data) - len(rest)
+            data = rest
             if piece:
+                self._fruitless = 0
                 yield piece
+            elif self._fruitless > MAX_FRUITLESS:
+                raise DecodingError(f"Can not decode content-encoding: {self._coding} (nothing in it)")
 
     def finish(self) -> None:
         """Check that nothing is missing. Raises `DecodingError`."""

@@ -88,6 +88,9 @@ _set: Final = CIMultiDict.__setitem__
 _add: Final = CIMultiDict.add
 
 
+_SENT_BY_SERVERS: Final = frozenset({"date", "server", "transfer-encoding"})
+
+
 class HeaderMap(CIMultiDict[str]):
     """A response's headers: a `multidict.CIMultiDict` that refuses what could be used to inject headers.
 
@@ -106,6 +109,12 @@ class HeaderMap(CIMultiDict[str]):
         if type(value) is not str or not value.isprintable() or (key not in _ENCODED_NAMES and not _is_token(key)):
             _check(key, value)
         _set(self, key, value)
+
+    def __delitem__(self, key: str) -> None:
+        # Programs hide the server in on_response_prepare, where aiohttp's responses have these and ours do not yet.
+        if key.lower() in _SENT_BY_SERVERS and key not in self:
+            return
+        super().__delitem__(key)
 
     def add(self, key: str, value: str) -> None:
         """Add a header, keeping those of the same name."""

@@ -45,3 +45,7 @@ def test_s23_a_piece_is_of_bounded_size(name: str) -> None:
     decoder.finish()
     assert sum(sizes) == 2**20
     assert max(sizes) <= PIECE_SIZE
+
+
+async def test_s23_members_without_content_come_to_an_end() -> None:
+    assert (await ask(gzip.compress(b"") * 60_000, b"gzip", limit=1000)).status == 400
