@@ -728,3 +728,15 @@ async def test_nothing_waits_for_the_client_after_the_answer_to_a_failing_receiv
     await asyncio.sleep(0)
     assert driver.status == 500
     assert asyncio.all_tasks() == before
+
+
+async def test_a_body_of_the_declared_length_is_whole_without_another_message() -> None:
+    """granian says that more comes, and then sends nothing: Content-Length tells before."""
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(text=f"{await request.text()} {await request.is_disconnected()}")
+
+    driver = Driver.http(app_with(handler, "POST"), "POST", headers=[(b"content-length", b"3")], body=None)
+    driver.feed({"type": "http.request", "body": b"abc", "more_body": True})
+    await driver.run()
+    assert driver.body == b"abc False"
