@@ -155,9 +155,10 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
                 except Exception as exc:
                     self._startup_failure = exc
                     raise
-        if not self._frozen:
-            self.freeze()
-        self._compile()
+            elif self._http == self._start_and_respond:
+                # Somebody ran the parts of start() by hand.
+                self.freeze()
+                self._compile()
         await self._http(scope, receive, send)
 
     def _compile(self) -> None:

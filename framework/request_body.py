@@ -81,9 +81,7 @@ class RequestBody(RequestHeaders):
 
     def _check_framing(self) -> None:
         # RFC 9112, sections 6.1 and 6.3: two lengths may be an attempt at smuggling, which the server let through.
-        headers = self._raw_headers
-        if headers is None:
-            headers = self._raw_headers = dict(self.scope["headers"])
+        headers = self._header_dict()
         if b"content-length" in headers:
             if b"transfer-encoding" in headers:
                 raise HTTPBadRequest(text="400: Bad Request: both Content-Length and Transfer-Encoding")

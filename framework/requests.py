@@ -329,15 +329,11 @@ class BaseRequest(Storage, RequestBody):
             )
         self.note_response(response)
         content = self._open_stream()
-        if isinstance(content, StreamReader):
-            # To learn that the client has gone while a long answer is sent. Not while a body waits for its reader:
-            # to receive would tell the client to send it.
-            if content.is_eof() or not self._may_have_body():
-                content.watch_disconnect()
-            writer = ResponseWriter(self.send, length=length, empty=empty, is_disconnected=self.is_known_disconnected)
-        else:
-            writer = ResponseWriter(self.send, length=length, empty=empty, is_disconnected=bool)
-        return writer
+        # To learn that the client has gone while a long answer is sent. Not while a body waits for its reader: to
+        # receive would tell the client to send it.
+        if isinstance(content, StreamReader) and (content.is_eof() or not self._may_have_body()):
+            content.watch_disconnect()
+        return ResponseWriter(self.send, length=length, empty=empty, is_disconnected=self.is_known_disconnected)
 
     def note_response(self, response: StreamResponse) -> None:
         """Remember that ``response`` was begun, also where a clone of this request began it."""

@@ -7,7 +7,6 @@ middlewares, send what it returned. What goes wrong on the way is sorted out in 
 from __future__ import annotations
 
 import asyncio
-import logging
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
@@ -69,13 +68,13 @@ class HTTPResponder:
         values: Any = ()
         methods = self._plain.get(raw_path)
         if methods is None or root_path or (endpoint := methods.get(method)) is None:
+            if self._match is None:
+                await self._respond_by_resolve(scope, receive, send)
+                return
             if raw_path is None or root_path or b"%" in raw_path:
                 path = route_path(scope)
             else:
                 path = scope["path"]
-            if self._match is None:
-                await self._respond_by_resolve(scope, receive, send)
-                return
             host = _host(scope) if self._needs_host else ""
             if host is None:
                 # RFC 9112, section 3.2: which application was meant is anybody's guess.
@@ -211,8 +210,7 @@ class HTTPResponder:
             bare.finish()
 
     def _log(self, request: Request, exc: BaseException) -> None:
-        level = logging.ERROR
-        self._logger.log(level, "Error handling request from %s", request.remote, exc_info=exc)
+        self._logger.error("Error handling request from %s", request.remote, exc_info=exc)
 
 
 def _refusal(exc: Exception) -> HTTPException:

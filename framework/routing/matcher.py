@@ -17,6 +17,7 @@ in a dict, bare ``{name}`` ones in one branch, others by regular expression. Wha
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
@@ -81,9 +82,8 @@ class Endpoint:
         pairs = zip(self.names, values)  # noqa: B905 - as many as names, by construction
         if not frozen:
             return UrlMappingMatchInfo(pairs, self.route, self.apps, self.app)
-        match_info: UrlMappingMatchInfo
-        match_info = compiled = CompiledMatchInfo(pairs)
-        compiled.endpoint = self
+        match_info: CompiledMatchInfo = CompiledMatchInfo(pairs)
+        match_info.endpoint = self
         return match_info
 
 
@@ -119,8 +119,7 @@ class _Node:
         """Work out what the leaves give together, here and below."""
         self.irregular = bool(self.tails or self.patterns)
         for leaf in sorted(self.leaves, key=itemgetter(0)):
-            _merge(self.methods, leaf)
-            if leaf.any_method is not None:
+            if _merge(self.methods, leaf):
                 break
         for child in [*self.literals.values(), *(node for _, node in self.patterns)]:
             child.complete()
@@ -128,7 +127,10 @@ class _Node:
             self.wild.complete()
 
     def literal(self, text: str) -> _Node:
-        return self.literals.setdefault(text, _Node())
+        node = self.literals.get(text)
+        if node is None:
+            node = self.literals[text] = _Node()
+        return node
 
     def any_segment(self) -> _Node:
         if self.wild is None:
@@ -327,9 +329,7 @@ class Matcher:
 
     def _fill_plain(self, paths: list[str]) -> None:
         """Fill the look-up by whole path, with what the tree itself answers and only that."""
-        for sub in self._subs:
-            paths = [*paths, *sub.plain]
-        for path in paths:
+        for path in itertools.chain.from_iterable([paths, *(sub.plain for sub in self._subs)]):
             if path and path not in self.plain:
                 self.plain[path] = self._answers(path)
 
@@ -346,8 +346,7 @@ class Matcher:
                 break
             if values:
                 break
-            _merge(methods, target)
-            if target.any_method is not None:
+            if _merge(methods, target):
                 break
         return methods
 
@@ -358,13 +357,15 @@ def miss(method: str, allowed: Iterable[str]) -> HTTPNotFound | HTTPMethodNotAll
     return HTTPMethodNotAllowed(method, methods) if methods else HTTPNotFound()
 
 
-def _merge(methods: dict[str, Endpoint], leaf: _Leaf) -> None:
+def _merge(methods: dict[str, Endpoint], leaf: _Leaf) -> bool:
+    """Add the methods that no earlier leaf has; tells whether later leaves have nothing left to answer."""
     for method, endpoint in leaf.methods.items():
         if method == hdrs.METH_ANY:
             for standard in hdrs.METH_ALL:
                 methods.setdefault(standard, endpoint)
         else:
             methods.setdefault(method, endpoint)
+    return leaf.any_method is not None
 
 
 def _rank(resource: AbstractResource, order: int) -> tuple[int, int]:
