@@ -14,6 +14,7 @@ from framework import hdrs
 from framework.asgi.http import HTTPResponder
 from framework.asgi.lifespan import serve_lifespan
 from framework.asgi.websocket import deny_websocket
+from framework.background import BackgroundTasks
 from framework.cleanup import CleanupContext
 from framework.exceptions import HTTPNotFound
 from framework.keys import AppKey, NotAppKeyWarning
@@ -38,6 +39,9 @@ _T = TypeVar("_T")
 _U = TypeVar("_U")
 
 web_logger = logging.getLogger("framework.web")
+
+#: Seconds that background tasks have to end at a cleanup, as long as `run_app` waits for handlers by default.
+_BACKGROUND_TIMEOUT = 60.0
 
 
 class Application(MutableMapping[str | AppKey[Any], Any]):
@@ -90,6 +94,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._middlewares: FrozenList[Middleware] = FrozenList(middlewares)
         self._state: dict[str | AppKey[Any], Any] = {}
         self._subapps: list[Application] = []
+        self._background = BackgroundTasks(logger)
         self._pre_frozen = False
         self._frozen = False
 
@@ -244,8 +249,20 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._shut_down = True
         await self._on_shutdown.send(self)
 
+    def run_in_background(self, calls: Iterable[Callable[[], Any]]) -> None:
+        """Run what `Request.add_background_task` collected; called when the request was answered."""
+        self._background.start(calls)
+
+    async def finish_background(self, timeout: float) -> None:
+        """Wait for background tasks, and cancel those that still run after ``timeout`` seconds."""
+        await self._background.wait(timeout)
+
     async def cleanup(self) -> None:
-        """Send ``on_cleanup``, or leave the contexts that were entered where startup never came to freezing."""
+        """Wait for background tasks and send ``on_cleanup``.
+
+        Where startup never came to freezing, leave the contexts that were entered.
+        """
+        await self.finish_background(_BACKGROUND_TIMEOUT)
         if self._on_cleanup.frozen:
             await self._on_cleanup.send(self)
         else:

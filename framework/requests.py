@@ -6,9 +6,11 @@ Nothing is parsed before it is asked for. What the headers say is in `request_he
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 import warnings
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar, overload
 
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy
@@ -21,6 +23,7 @@ from framework.http_version import HttpVersion
 from framework.keys import RequestKey
 from framework.reify import reify
 from framework.request_body import RequestBody
+from framework.sansio.codings import ContentEncoder
 from framework.sansio.forms import parse_query
 from framework.sansio.paths import raw_path
 from framework.sansio.text import escape_controls
@@ -45,7 +48,7 @@ _UNSET: Final[Any] = object()
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 #: What a request with another scope reads again.
 _READ_FROM_SCOPE: Final = frozenset(
-    {"_headers", "_raw_headers", "_cookies", "_rel_url", "_url", "_query", "_response", "_header_pairs"}
+    {"_headers", "_raw_headers", "_cookies", "_rel_url", "_url", "_query", "_response", "_header_pairs", "background"}
 )
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -86,6 +89,8 @@ class BaseRequest(Storage, RequestBody):
     _query: MultiDictProxy[str] | None = None
     _response: StreamResponse | None = None
     _original: BaseRequest | None = None
+    #: What is to be called after the response, see `add_background_task`.
+    background: list[Callable[[], Any]] | None = None
     _host: str | None = None
     _transport: Any = _UNSET
     _protocol: Any = None
@@ -310,15 +315,52 @@ class BaseRequest(Storage, RequestBody):
         """Whether the client has gone."""
         return await self._open_stream().poll_disconnect()
 
+    async def wait_for_disconnection(self) -> None:
+        """Wait until the client leaves; for ever if it stays until the request is answered.
+
+        Meanwhile the body can be read by another task. What the client sends of it that nobody reads is kept up to
+        64 KiB; past that the end of the connection is noticed only when somebody has read on.
+        """
+        await self._open_stream().wait_disconnect()
+
+    def add_background_task(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Call ``function`` with the arguments after the response was sent, and await what it returns.
+
+        A function that is no coroutine function runs in a thread. Each one runs in a task of its own; what it raises
+        is logged. The application waits for them when it is closed, between ``on_shutdown`` and ``on_cleanup``.
+        They run also where the client left before it had the whole response, or the handler raised an HTTP exception;
+        where it raised anything else, nothing is called.
+
+        Raises TypeError for what cannot be called, such as a coroutine: give the function and its arguments.
+        """
+        if not callable(function):
+            if inspect.iscoroutine(function):
+                function.close()
+            raise TypeError(f"A background task is given as a function and its arguments, got {function!r}")
+        if self._original is not None:
+            self._original.add_background_task(function, *args, **kwargs)
+            return
+        if self.background is None:
+            self.background = []
+        self.background.append(partial(function, *args, **kwargs))
+
     def is_known_disconnected(self) -> bool:
         """Whether the client is known to have gone, without asking the server."""
         content = self.stream
         return isinstance(content, StreamReader) and content.disconnected
 
-    def open_response(self, response: StreamResponse, *, length: int | None, empty: bool) -> ResponseWriter:
+    def open_response(
+        self,
+        response: StreamResponse,
+        *,
+        length: int | None,
+        empty: bool,
+        encoder: ContentEncoder | None = None,
+        has_trailers: bool = False,
+    ) -> ResponseWriter:
         """The writer for ``response``, which becomes the one that this request is answered with.
 
-        RuntimeError where another response was begun already.
+        The keywords are those of `ResponseWriter`. RuntimeError where another response was begun already.
         """
         begun = self._response
         if begun is None and self._original is not None:
@@ -329,11 +371,14 @@ class BaseRequest(Storage, RequestBody):
             )
         self.note_response(response)
         content = self._open_stream()
+        stream = content if isinstance(content, StreamReader) else None
         # To learn that the client has gone while a long answer is sent. Not while a body waits for its reader: to
         # receive would tell the client to send it.
-        if isinstance(content, StreamReader) and (content.is_eof() or not self._may_have_body()):
-            content.watch_disconnect()
-        return ResponseWriter(self.send, length=length, empty=empty, is_disconnected=self.is_known_disconnected)
+        if stream is not None and (stream.is_eof() or not self._may_have_body()):
+            stream.watch_disconnect()
+        return ResponseWriter(
+            self.send, stream=stream, length=length, empty=empty, encoder=encoder, has_trailers=has_trailers
+        )
 
     def note_response(self, response: StreamResponse) -> None:
         """Remember that ``response`` was begun, also where a clone of this request began it."""
@@ -479,6 +524,8 @@ class Request(BaseRequest):
         """Take over what a router found."""
         self.match_info = match_info
         self._app = match_info.apps[-1] if match_info.apps else None
+        if match_info.route.client_max_size is not None:
+            self._client_max_size = match_info.route.client_max_size
 
     @property
     def app(self) -> Application:

@@ -10,9 +10,11 @@ from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from framework import hdrs
+from framework.compression import Compression, ContentCoding
 from framework.content import HeadersMixin
 from framework.content_lines import ContentLine
 from framework.keys import ResponseKey
+from framework.sansio.codings import ContentEncoder, check_coding
 from framework.sansio.conditions import ETag, format_etag, format_http_date, parse_etag, parse_http_date
 from framework.sansio.cookies import cookie_header_values, del_cookie, set_cookie
 from framework.sansio.headers import HeaderMap, check_reason, encode_headers, parse_content_type
@@ -61,6 +63,9 @@ class StreamResponse(Storage, HeadersMixin):
     _keep_alive: bool | None = None
     _chunked = False
     _body_length = 0
+    _compression: Compression | None = None
+    _encoder: ContentEncoder | None = None
+    _trailers: HeaderMap | None = None
 
     if TYPE_CHECKING:
 
@@ -140,8 +145,53 @@ class StreamResponse(Storage, HeadersMixin):
 
     @property
     def compression(self) -> bool:
-        """Whether the body is compressed."""
-        return False
+        """Whether `enable_compression` was called."""
+        return self._compression is not None
+
+    def enable_compression(self, force: bool | ContentCoding | None = None, strategy: int | None = None) -> None:
+        """Compress the body.
+
+        The coding is negotiated (RFC 9110, section 12.5.3): of those that the client gives the greatest weight, the
+        first of zstd and br, where they are installed, deflate and gzip; none where it accepts none. ``Vary`` is set.
+        A response that has a ``Content-Encoding`` already, or is a part of a file, is sent as it is.
+
+        Args:
+            force: the coding to use whatever the client accepts. A bool is deprecated, as in aiohttp: True means
+                deflate.
+            strategy: zlib's, for gzip and deflate: ``zlib.Z_DEFAULT_STRATEGY`` and so on.
+
+        Raises ValueError for a coding whose library is not installed, TypeError for what is no `ContentCoding`.
+        """
+        if self.prepared:
+            warnings.warn("enable_compression() has no effect after prepare()", RuntimeWarning, stacklevel=2)
+        if isinstance(force, bool):
+            warnings.warn(
+                "Using boolean for force is deprecated, use ContentCoding.deflate or None",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            force = ContentCoding.deflate if force else None
+        if force is not None and not isinstance(force, ContentCoding):
+            raise TypeError(f"force must be a web.ContentCoding or None, got {force!r}")
+        if force is not None and force is not ContentCoding.identity:
+            check_coding(force.value)
+        self._materialize()
+        self._compression = Compression(force, strategy)
+
+    @property
+    def trailers(self) -> HeaderMap:
+        """Headers that are sent after the body (RFC 9110, section 6.5), where the server offers to.
+
+        Ask for them before `prepare`, which announces them, and fill them in until `write_eof`. They are dropped where
+        the server's ASGI scope has no ``http.response.trailers``. RuntimeError when they are first asked for after
+        `prepare`.
+        """
+        if self._trailers is None:
+            if self.prepared:
+                raise RuntimeError("Trailers are announced with the headers: use response.trailers before prepare()")
+            self._materialize()
+            self._trailers = HeaderMap()
+        return self._trailers
 
     def enable_chunked_encoding(self, chunk_size: int | None = None) -> None:
         """Send the body without a Content-Length, so that the server frames it."""
@@ -342,6 +392,8 @@ class StreamResponse(Storage, HeadersMixin):
     async def _start(self, request: BaseRequest) -> ResponseWriter:
         await self._prepare_headers(request)
         await request.prepare_hook(self)
+        # Where a receiver of on_response_prepare asked for it.
+        await self._start_compression(request)
         headers = self._materialize()
         empty = self._must_be_empty(request)
         raw_headers = encode_headers(headers)
@@ -355,10 +407,21 @@ class StreamResponse(Storage, HeadersMixin):
         length = None
         if not empty and (value := headers.get(hdrs.CONTENT_LENGTH)) is not None:
             length = int(value)
-        writer = request.open_response(self, length=length, empty=empty)
+        has_trailers = self._trailers is not None and "http.response.trailers" in (
+            request.scope.get("extensions") or ()
+        )
+        writer = request.open_response(
+            self, length=length, empty=empty, encoder=self._encoder, has_trailers=has_trailers
+        )
         self._writer = writer
         await writer.start(self._status, raw_headers)
         return writer
+
+    async def _start_compression(self, request: BaseRequest) -> None:
+        compression = self._compression
+        if compression is None or self._encoder is not None or self._status in _EMPTY_STATUSES or self._status < 200:
+            return
+        self._encoder = compression.start(self._materialize(), request.headers)
 
     def _must_be_empty(self, request: BaseRequest) -> bool:
         status = self._status
@@ -372,6 +435,7 @@ class StreamResponse(Storage, HeadersMixin):
             keep_alive = self._keep_alive = request.keep_alive
         if self._chunked and version < (1, 1):
             raise RuntimeError(f"Using chunked encoding is forbidden for HTTP/{version.major}.{version.minor}")
+        await self._start_compression(request)
         # The framing is the server's (RFC 9112, section 6.1).
         headers.pop(hdrs.TRANSFER_ENCODING, None)
         if self._status in _EMPTY_STATUSES or self._status < 200:
@@ -415,6 +479,8 @@ class StreamResponse(Storage, HeadersMixin):
         if self._writer is None:
             raise RuntimeError("Response has not been started")
         await self._writer.write_eof(data)
+        if self._writer.has_trailers and self._trailers is not None:
+            await self._writer.write_trailers(encode_headers(self._trailers))
         self._eof_sent = True
         self._body_length = self._writer.output_size
         self._request = None

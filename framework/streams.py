@@ -64,7 +64,9 @@ class StreamReader:
         self._reading = False
         self._fed: asyncio.Future[None] | None = None
         self._pending: asyncio.Task[Message] | None = None
-        self._disconnected = False
+        #: Whether the client is known to have gone.
+        self.disconnected = False
+        self._disconnect_waiters: set[asyncio.Future[None]] = set()
         self._eof_callbacks: list[Callable[[], None]] = []
         #: How many bytes of the body have arrived.
         self.total_bytes = 0
@@ -86,11 +88,6 @@ class StreamReader:
     def is_eof(self) -> bool:
         """Whether the whole body has arrived, read or not."""
         return self._eof
-
-    @property
-    def disconnected(self) -> bool:
-        """Whether the client is known to have gone."""
-        return self._disconnected
 
     def exception(self) -> BaseException | None:
         """The exception that every further read raises."""
@@ -128,6 +125,8 @@ class StreamReader:
 
     def feed_message(self, message: Message) -> None:
         """Take in a message that was received outside of the stream."""
+        if self._disconnect_waiters:
+            self._wake_disconnect_waiters()
         if message["type"] == "http.request":
             data = message.get("body", b"")
             self._received_all = not message.get("more_body", False)
@@ -139,7 +138,7 @@ class StreamReader:
             if self._received_all:
                 self.feed_eof()
         elif message["type"] == "http.disconnect":
-            self._disconnected = True
+            self.disconnected = True
             if not self._eof and self._exception is None:
                 self.set_exception(ClientConnectionResetError("The client disconnected before the body was complete"))
 
@@ -166,6 +165,8 @@ class StreamReader:
     def give_back(self) -> None:
         """End what `lend` began."""
         self._reading = False
+        if self._disconnect_waiters:
+            self._wake_disconnect_waiters()
 
     def unread_data(self, data: bytes) -> None:
         """Put ``data`` back before what can be read."""
@@ -291,7 +292,7 @@ class StreamReader:
         What the client sends of its body meanwhile is kept, up to the limit; past it, nothing more is received until
         somebody reads.
         """
-        if self._receive is None or self._pending is not None or self._disconnected or self._reading:
+        if self._receive is None or self._pending is not None or self.disconnected or self._reading:
             return
         if self._size >= self._limit or self._decoded is not None:
             return
@@ -299,13 +300,15 @@ class StreamReader:
         self._pending.add_done_callback(self._on_watched)
 
     def stop_watching(self) -> None:
-        """Stop what `watch_disconnect` began; called at the end of the request."""
+        """Stop what `watch_disconnect` and `wait_disconnect` began; called at the end of the request."""
         if self._pending is not None:
             self._pending.cancel()
+        for waiter in self._disconnect_waiters:
+            waiter.cancel()
 
     async def poll_disconnect(self) -> bool:
         """Whether the client has gone, without waiting."""
-        while not self._disconnected and self._exception is None:
+        while not self.disconnected and self._exception is None:
             self.watch_disconnect()
             pending = self._pending
             if pending is None:
@@ -316,7 +319,28 @@ class StreamReader:
             if not pending.done():
                 break
             await asyncio.sleep(0)
-        return self._disconnected
+        return self.disconnected
+
+    async def wait_disconnect(self) -> None:
+        """Wait until the client has gone, while others read or nobody does.
+
+        Cancelled by `stop_watching`. Raises what receiving raises.
+        """
+        while not self.disconnected:
+            if not self._received_all:
+                self._raise_exception()
+            self.watch_disconnect()
+            waiter = asyncio.get_running_loop().create_future()
+            self._disconnect_waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._disconnect_waiters.discard(waiter)
+
+    def _wake_disconnect_waiters(self) -> None:
+        for waiter in self._disconnect_waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     async def _next_message(self, receive: Receive) -> Message:
         return await receive()
@@ -330,6 +354,7 @@ class StreamReader:
         exc = task.exception()
         if exc is not None:
             self.set_exception(exc)
+            self._wake_disconnect_waiters()
             return
         self.feed_message(task.result())
         self.watch_disconnect()
@@ -361,6 +386,8 @@ class StreamReader:
                 self.feed_message(await self._receive())
         finally:
             self._reading = False
+            if self._disconnect_waiters:
+                self._wake_disconnect_waiters()
         self._raise_exception()
 
     def _take(self, n: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from framework.applications import Application
 from framework.cleanup import CleanupError
+from framework.compression import ContentCoding
 from framework.exceptions import *  # noqa: F403 - the tree of HTTP exceptions, all of which are public
 from framework.exceptions import __all__ as _exceptions
 from framework.keys import AppKey, NotAppKeyWarning, RequestKey, ResponseKey
@@ -51,6 +52,7 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "Application",
     "BaseRequest",
     "CleanupError",
+    "ContentCoding",
     "DynamicResource",
     "FileField",
     "GracefulExit",
@@ -93,7 +95,6 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
 _NOT_YET = frozenset(
     {
         "AppRunner",
-        "ContentCoding",
         "FileResponse",
         "NamedPipeSite",
         "Server",

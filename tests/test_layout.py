@@ -27,8 +27,8 @@ SHELVES = """
     .
     typedefs hdrs keys reify http_version storage
     sansio sansio.headers sansio.text sansio.conditions sansio.cookies sansio.forms sansio.forwarded sansio.json
-    sansio.paths sansio.codings
-    signals cleanup config_dict content content_lines payloads
+    sansio.paths sansio.codings sansio.negotiation
+    signals cleanup background config_dict content content_lines payloads compression
     streams transports writers
     stream_responses responses
     exceptions multipart

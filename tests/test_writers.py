@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
-from framework.streams import ClientConnectionResetError
+from framework.streams import ClientConnectionResetError, StreamReader
 from framework.writers import ResponseWriter
 from tests.driver import Driver
 
 
 def writer_to(driver: Driver, *, length: int | None = None, empty: bool = False, gone: bool = False) -> ResponseWriter:
-    return ResponseWriter(driver.send, length=length, empty=empty, is_disconnected=lambda: gone)
+    stream = StreamReader()
+    if gone:
+        stream.feed_message({"type": "http.disconnect"})
+    return ResponseWriter(driver.send, stream=stream, length=length, empty=empty)
 
 
 async def test_the_messages() -> None:

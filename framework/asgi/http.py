@@ -48,7 +48,6 @@ class HTTPResponder:
         self._needs_host = matcher is not None and matcher.needs_host
         # For routers of the program's own: bounded, as they may make a route for each request.
         self._chain = lru_cache(maxsize=1024)(app.chain)
-        self._client_max_size = app.client_max_size
         self._client_max_fields = app.client_max_fields
         self._is_debug = is_debug
         self._logger = app.logger
@@ -85,7 +84,7 @@ class HTTPResponder:
                 return
             endpoint, values = self._match(path, method, host)
 
-        request = Request(scope, receive, send, endpoint, values, self._client_max_size, self._client_max_fields)
+        request = Request(scope, receive, send, endpoint, values, endpoint.client_max_size, self._client_max_fields)
         if endpoint.route is not None:
             scope["route"] = endpoint.route
             scope["endpoint"] = endpoint.handler
@@ -121,10 +120,12 @@ class HTTPResponder:
             except OSError as exc:
                 # ASGI spec version 2.4: the client has gone.
                 self._logger.debug("Ignored premature client disconnection", exc_info=exc)
+        if request.background is not None:
+            self._app.run_in_background(request.background)
 
     async def _respond_by_resolve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of an application whose router, or a resource in it, decides by code of its own."""
-        request = Request(scope, receive, send, None, (), self._client_max_size, self._client_max_fields)
+        request = Request(scope, receive, send, None, (), self._app.client_max_size, self._client_max_fields)
         try:
             match_info = await self._app.router.resolve(request)
             match_info.add_app(self._app)
@@ -140,6 +141,8 @@ class HTTPResponder:
             await self._recover(request, exc)
         finally:
             request.finish()
+        if request.background is not None:
+            self._app.run_in_background(request.background)
 
     async def _send(self, request: Request, response: Any, raised: HTTPException | None = None) -> None:
         """Send what a handler returned or ``raised``, and end what it began."""
@@ -182,6 +185,9 @@ class HTTPResponder:
             raise exc
         response: StreamResponse
         raised: HTTPException | None = None
+        if not isinstance(exc, HTTPException):
+            # What was to follow the handler's success has nothing to follow.
+            request.background = None
         if isinstance(exc, HTTPException):
             response = raised = exc
         elif exc is request.decode_error or isinstance(exc, RequestPayloadError):

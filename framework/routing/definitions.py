@@ -104,7 +104,7 @@ class StaticDef(AbstractRouteDef):
 def route(method: str, path: str, handler: HandlerType, **kwargs: Any) -> RouteDef:
     """Describe ``handler`` at ``path`` for ``method`` (``"*"`` for any method).
 
-    ``kwargs`` are those of `UrlDispatcher.add_route`: ``name`` and ``expect_handler``.
+    ``kwargs`` are those of `UrlDispatcher.add_route`: ``name``, ``expect_handler`` and ``client_max_size``.
     """
     return RouteDef(method, path, handler, kwargs)
 

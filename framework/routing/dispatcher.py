@@ -265,13 +265,15 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
         *,
         name: str | None = None,
         expect_handler: ExpectHandler | None = None,
+        client_max_size: int | None = None,
     ) -> AbstractRoute:
         """Add ``handler`` at ``path`` for ``method`` (``"*"``: for any) and return the route.
 
-        Raises as `add_resource` and `Resource.add_route` do.
+        ``client_max_size`` is the most bytes of body that this route takes instead of the application's number, 0 for
+        any number. Raises as `add_resource` and `Resource.add_route` do.
         """
         resource = self.add_resource(path, name=name)
-        return resource.add_route(method, handler, expect_handler=expect_handler)
+        return resource.add_route(method, handler, expect_handler=expect_handler, client_max_size=client_max_size)
 
     def add_static(
         self,

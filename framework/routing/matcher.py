@@ -58,7 +58,7 @@ class Irregular(Exception):
 class Endpoint:
     """A route ready to be called: all that is known of it before a request comes."""
 
-    __slots__ = ("app", "apps", "handler", "invoke", "names", "on_prepare", "route")
+    __slots__ = ("app", "apps", "client_max_size", "handler", "invoke", "names", "on_prepare", "route")
 
     def __init__(self, route: AbstractRoute | None, names: tuple[str, ...], apps: Apps, chain: ChainBuilder) -> None:
         #: The matched route; None for 404 and 405.
@@ -70,6 +70,8 @@ class Endpoint:
         #: The applications on the way, the outermost first, and the innermost itself.
         self.apps = apps
         self.app = apps[-1] if apps else None
+        #: The most bytes of body, by the route or by the outermost application, as in aiohttp; 0 for any number.
+        self.client_max_size = _client_max_size(route, apps)
         #: The signals to send before a response starts, of those applications that have receivers.
         self.on_prepare = tuple(app.on_response_prepare for app in apps if app.on_response_prepare)
         #: The handler inside its middlewares.
@@ -85,6 +87,12 @@ class Endpoint:
         match_info: CompiledMatchInfo = CompiledMatchInfo(pairs)
         match_info.endpoint = self
         return match_info
+
+
+def _client_max_size(route: AbstractRoute | None, apps: Apps) -> int:
+    if route is not None and route.client_max_size is not None:
+        return route.client_max_size
+    return apps[0].client_max_size if apps else 0
 
 
 class _Leaf(NamedTuple):

@@ -102,11 +102,12 @@ class Resource(AbstractResource):
         handler: Handler | type[AbstractView],
         *,
         expect_handler: ExpectHandler | None = None,
+        client_max_size: int | None = None,
     ) -> ResourceRoute:
         """Add a route; RuntimeError when its method, or ``"*"``, is taken already."""
         if route := self._routes.get(method) or self._routes.get(hdrs.METH_ANY):
             raise RuntimeError(f"Added route will never be executed, method {route.method} is already registered")
-        route = ResourceRoute(method, handler, self, expect_handler=expect_handler)
+        route = ResourceRoute(method, handler, self, expect_handler=expect_handler, client_max_size=client_max_size)
         self.register_route(route)
         return route
 

@@ -55,6 +55,7 @@ class AbstractRoute(abc.ABC):
         *,
         expect_handler: ExpectHandler | None = None,
         resource: AbstractResource | None = None,
+        client_max_size: int | None = None,
     ) -> None:
         method = method.upper()
         if method != hdrs.METH_ANY and not _METHOD.fullmatch(method):
@@ -69,6 +70,7 @@ class AbstractRoute(abc.ABC):
         self._handler = _as_handler(handler)
         self._expect_handler = expect_handler
         self._resource = resource
+        self._client_max_size = client_max_size
 
     @property
     def method(self) -> str:
@@ -94,6 +96,11 @@ class AbstractRoute(abc.ABC):
     def path(self) -> str | None:
         """The template of the route's resource, which observers read as ``scope["route"].path``."""
         return None if self._resource is None else self._resource.canonical
+
+    @property
+    def client_max_size(self) -> int | None:
+        """The route's own limit of `Request.client_max_size`, in bytes; None for the application's."""
+        return self._client_max_size
 
     @property
     def expect_handler(self) -> ExpectHandler:
@@ -128,8 +135,11 @@ class ResourceRoute(AbstractRoute):
         resource: AbstractResource,
         *,
         expect_handler: ExpectHandler | None = None,
+        client_max_size: int | None = None,
     ) -> None:
-        super().__init__(method, handler, expect_handler=expect_handler, resource=resource)
+        super().__init__(
+            method, handler, expect_handler=expect_handler, resource=resource, client_max_size=client_max_size
+        )
 
     def __repr__(self) -> str:
         return f"<ResourceRoute [{self.method}] {self._resource} -> {self.handler!r}"

@@ -294,7 +294,10 @@ class _Run:
                     for site in sites:
                         site.close()
             finally:
-                await app.cleanup()
+                try:
+                    await app.finish_background(self._server_options["shutdown_timeout"])
+                finally:
+                    await app.cleanup()
             self.exit_reason = server.exit_reason
         finally:
             loop = asyncio.get_running_loop()
