@@ -125,7 +125,7 @@ class Driver:
     async def send(self, message: Message) -> None:
         if self.send_error is not None:
             raise self.send_error
-        _check(self.scope["type"], self.sent, message)
+        _check(self.scope["type"], self.sent, message, self.scope.get("extensions") or {})
         self.sent.append(message)
         async with self._progress:
             self._progress.notify_all()
@@ -167,7 +167,7 @@ class Driver:
         return len(self.sent) > 1 and not self.sent[-1].get("more_body", False)
 
 
-def _check(scope_type: str, sent: list[Message], message: Message) -> None:
+def _check(scope_type: str, sent: list[Message], message: Message, extensions: MutableMapping[str, Any]) -> None:
     """The rules of the ASGI specification for what an application sends."""
     kind = message["type"]
     if scope_type == "lifespan":
@@ -192,6 +192,16 @@ def _check(scope_type: str, sent: list[Message], message: Message) -> None:
             assert value.strip(b" \t") == value
             assert not any(octet < 32 and octet != 9 for octet in name + value)
         return
+    trailers = "http.response.trailers"
+    ended = len(sent) > 1 and not sent[-1].get("more_body", False)
+    if sent[0].get("trailers") and ended:
+        assert kind == trailers
+        assert trailers in extensions
+        assert sent[-1]["type"] != trailers, "nothing may follow the trailers"
+        return
+    assert not ended, "nothing may follow the end of the body"
+    if kind in {"http.response.pathsend", "http.response.zerocopysend"}:
+        assert kind in extensions
+        return
     assert kind == body
     assert type(message.get("body", b"")) is bytes
-    assert len(sent) == 1 or sent[-1]["more_body"] is True, "nothing may follow the end of the body"

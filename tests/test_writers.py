@@ -104,3 +104,24 @@ async def test_another_error_of_send_is_left_alone() -> None:
     driver.send_error = LookupError("of the server")
     with pytest.raises(LookupError):
         await writer_to(driver).start(200, [])
+
+
+async def test_a_file_that_the_server_sends() -> None:
+    driver = Driver.http(None, extensions={"http.response.pathsend": {}, "http.response.zerocopysend": {}})
+    by_path, by_descriptor = writer_to(driver), writer_to(driver)
+    await by_path.start(200, [])
+    await by_path.send_path("/srv/file", 9)
+    await by_path.write_eof()
+    assert driver.sent[1:] == [{"type": "http.response.pathsend", "path": "/srv/file"}]
+    assert by_path.output_size == 9
+
+    del driver.sent[:]
+    await by_descriptor.start(200, [])
+    await by_descriptor.send_file(3, 100, 5, more_body=True)
+    await by_descriptor.send_file(3, 105, 4)
+    await by_descriptor.write_eof()
+    assert driver.sent[1:] == [
+        {"type": "http.response.zerocopysend", "file": 3, "offset": 100, "count": 5, "more_body": True},
+        {"type": "http.response.zerocopysend", "file": 3, "offset": 105, "count": 4, "more_body": False},
+    ]
+    assert by_descriptor.output_size == 9

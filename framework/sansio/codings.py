@@ -35,7 +35,7 @@ _LIBRARIES: Final = {"br": "Brotli", "zstd": "backports.zstd"}
 
 
 @lru_cache(maxsize=1)
-def _brotli() -> Any:
+def brotli_module() -> Any:
     """The module for ``br``, None where none is installed."""
     for name in ("brotli", "brotlicffi"):
         try:
@@ -46,7 +46,7 @@ def _brotli() -> Any:
 
 
 @lru_cache(maxsize=1)
-def _zstd() -> Any:
+def zstd_module() -> Any:
     """The module for ``zstd``, None where none is installed."""
     try:
         return importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
@@ -56,7 +56,7 @@ def _zstd() -> Any:
 
 def available_codings() -> tuple[str, ...]:
     """The codings that can be made, the one that packs best in its time first."""
-    extra = (("zstd", _zstd), ("br", _brotli))
+    extra = (("zstd", zstd_module), ("br", brotli_module))
     return (*(coding for coding, module in extra if module() is not None), "deflate", "gzip")
 
 
@@ -205,7 +205,7 @@ class ContentDecoder:
 
     def _new_member(self, data: bytes) -> _Member:
         if self._coding in _LIBRARIES:
-            module = _brotli() if self._coding == "br" else _zstd()
+            module = brotli_module() if self._coding == "br" else zstd_module()
             if module is None:
                 raise self._error(f"the server lacks {_LIBRARIES[self._coding]}")
             return _BrotliMember(module) if self._coding == "br" else _ZstdMember(module)
@@ -232,11 +232,11 @@ class ContentEncoder:
         check_coding(coding)
         if coding == "br":
             # Quality 11, the default, is for what is packed once and sent often.
-            compressor = _brotli().Compressor(quality=_BROTLI_QUALITY)
+            compressor = brotli_module().Compressor(quality=_BROTLI_QUALITY)
             self._compress, self._flush = compressor.process, compressor.finish
             return
         if coding == "zstd":
-            compressor = _zstd().ZstdCompressor()
+            compressor = zstd_module().ZstdCompressor()
         else:
             wbits = _GZIP_WBITS if coding == "gzip" else zlib.MAX_WBITS
             compressor = zlib.compressobj(wbits=wbits, strategy=strategy)
