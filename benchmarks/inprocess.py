@@ -114,7 +114,9 @@ def prepare(workers: Sequence[Worker], workload: Workload, cells: dict[str, Cell
     too_slow = f"needs more than {build_limit:g} s to build the application"
     asked: list[Worker] = []
     for worker in workers:
-        if workload.app_key in worker.slow_to_build:
+        if reason := worker.peer.lacks(workload.name):
+            cells[worker.peer.name].note = reason
+        elif workload.app_key in worker.slow_to_build:
             cells[worker.peer.name].note = too_slow
         else:
             worker.tell(do="prepare", workload=workload.name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -28,9 +29,15 @@ local next_request = 0
 local total = %(total)d
 
 init = function(arguments)
+  local file = io.open(%(body_file)s, "rb")
+  local template = file:read("*a")
+  file:close()
   for number = 0, total - 1 do
-    local target = string.gsub(%(target)s, "%%$n", tostring(number))
-    local body = string.gsub(%(body)s, "%%$n", tostring(number))
+    local target, body = %(target)s, template
+    if total > 1 then
+      target = string.gsub(target, "%%$n", tostring(number))
+      body = string.gsub(body, "%%$n", tostring(number))
+    end
     if body == "" then
       requests[number] = wrk.format("%(method)s", target)
     else
@@ -61,6 +68,8 @@ class Load:
 
     requests: int
     seconds: float
+    # How much of the time the generator was busy itself: near 1 the figure is its own, and not the server's.
+    busy: float
 
     @property
     def rate(self) -> float:
@@ -84,14 +93,15 @@ def wrk(port: int, workload: Workload, seconds: float, connections: int, pin: Se
     command = [*pin, "wrk", "--threads", "1", "--connections", str(connections), "--duration", duration]
     with tempfile.TemporaryDirectory() as folder:
         if workload.varies or workload.body:
-            script = Path(folder) / "requests.lua"
+            script, body_file = Path(folder) / "requests.lua", Path(folder) / "body"
+            body_file.write_bytes(workload.body if isinstance(workload.body, bytes) else workload.body.encode())
             target = workload.path + ("?" + workload.query if workload.query else "")
             script.write_text(
                 WRK_SCRIPT
                 % {
                     "total": DISTINCT_REQUESTS if workload.varies else 1,
                     "target": f"[[{target}]]",
-                    "body": f"[[{workload.body}]]",
+                    "body_file": f"[[{body_file}]]",
                     "method": workload.method,
                     "content_type": workload.content_type,
                 }
@@ -101,14 +111,18 @@ def wrk(port: int, workload: Workload, seconds: float, connections: int, pin: Se
         else:
             target = workload.target(0)
         command.append(f"http://127.0.0.1:{port}{target}")
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
     if failed := re.search(r"Non-2xx or 3xx responses: \d+|Socket errors: .*", output):
         raise LoadError(failed[0])
     total = re.search(r"(\d+) requests in ", output)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     if total is None or rate is None or not int(total[1]):
         raise LoadError(f"wrk counted no requests: {output!r}")
-    return Load(int(total[1]), int(total[1]) / float(rate[1]))
+    elapsed = int(total[1]) / float(rate[1])
+    cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+    return Load(int(total[1]), elapsed, cpu / elapsed)
 
 
 class Connection(asyncio.Protocol):
@@ -170,21 +184,21 @@ async def generate(host: str, port: int, workload: Workload, seconds: float, con
     total = DISTINCT_REQUESTS if workload.varies else 1
     requests = [as_bytes(f"{host}:{port}", workload, number) for number in range(total)]
     loop = asyncio.get_running_loop()
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     protocols = []
     for index in range(connections):
         first = index * total // connections
         _, protocol = await loop.create_connection(lambda first=first: Connection(requests, first), host, port)
         protocols.append(protocol)
     await asyncio.sleep(seconds)
-    elapsed = time.perf_counter() - start
+    elapsed, cpu = time.perf_counter() - start, time.process_time() - cpu
     for protocol in protocols:
         if protocol.failure:
             raise LoadError(protocol.failure)
     responses = sum(protocol.responses for protocol in protocols)
     for protocol in protocols:
         protocol.transport.abort()
-    return Load(responses, elapsed)
+    return Load(responses, elapsed, cpu / elapsed)
 
 
 def main() -> None:

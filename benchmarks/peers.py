@@ -18,10 +18,17 @@ class Peer:
     name: str
     title: str
     distributions: tuple[str, ...] = ()
+    # The beginning of a workload's name, and why there is none.
+    missing: tuple[str, str] = ("", "")
 
     @property
     def module(self) -> str:
         return f"benchmarks.apps.{self.name}_app"
+
+    def lacks(self, workload: str) -> str:
+        """Why the framework is not measured by this workload; empty where it is."""
+        prefix, reason = self.missing
+        return reason if prefix and workload.startswith(prefix) else ""
 
     def versions(self) -> dict[str, str]:
         found = {}
@@ -35,12 +42,12 @@ class Peer:
 
 PEERS: tuple[Peer, ...] = (
     Peer(RAW, "raw ASGI"),
-    Peer(OURS, "framework", ("asgi-framework", "multidict", "yarl", "msgspec")),
+    Peer(OURS, "framework", ("asgi-framework", "multidict", "yarl", "msgspec", "multipart")),
     Peer("blacksheep", "BlackSheep", ("blacksheep",)),
     Peer("falcon", "Falcon", ("falcon",)),
-    Peer("muffin", "Muffin", ("muffin", "asgi-tools", "http-router")),
-    Peer("micropie", "MicroPie", ("micropie",)),
-    Peer("starlette", "Starlette", ("starlette",)),
+    Peer("muffin", "Muffin", ("muffin", "asgi-tools", "http-router", "aiofile")),
+    Peer("micropie", "MicroPie", ("micropie", "multipart"), missing=("static-", "MicroPie serves no files by itself")),
+    Peer("starlette", "Starlette", ("starlette", "python-multipart")),
     Peer("litestar", "Litestar", ("litestar",)),
     Peer("fastapi", "FastAPI", ("fastapi", "pydantic")),
 )

@@ -21,6 +21,8 @@ from benchmarks.workloads import Workload
 SERVERS = ("uvicorn", "granian")
 CONNECTIONS = 32
 START_LIMIT = 30.0
+# Which part of a core's time makes it busy.
+BUSY = 0.9
 
 
 @dataclass
@@ -30,6 +32,8 @@ class ServedCell:
     rounds: list[float] = field(default_factory=list)
     # Microseconds of processor time per request, where the system tells.
     cpu_rounds: list[float] = field(default_factory=list)
+    # The processor time that the load generator used in a round's time, beside the server's.
+    busy_rounds: list[tuple[float, float]] = field(default_factory=list)
     note: str = ""
 
     @property
@@ -39,6 +43,14 @@ class ServedCell:
     @property
     def best_cpu(self) -> float | None:
         return min(self.cpu_rounds) if self.cpu_rounds else None
+
+    @property
+    def held_back(self) -> bool:
+        """Whether the figure shows what the load generator can do, because it was busy and the server was not."""
+        if not self.busy_rounds:
+            return False
+        load, server = self.busy_rounds[self.rounds.index(max(self.rounds))]
+        return load > BUSY > server
 
 
 def cores() -> tuple[list[str], list[str]]:
@@ -135,6 +147,7 @@ class Server:
         cell.rounds.append(load.rate)
         if used := self.cpu_seconds() - before:
             cell.cpu_rounds.append(used / load.requests * 1e6)
+            cell.busy_rounds.append((load.busy, used / load.seconds))
 
     def stop(self) -> None:
         """Ends the server and whatever processes it has started."""
@@ -180,6 +193,9 @@ def measure(
             able = []
             for server in ready:
                 cell = table.setdefault(server.kind, {}).setdefault(workload.name, {})[server.peer.name] = ServedCell()
+                if reason := server.peer.lacks(workload.name):
+                    cell.note = reason
+                    continue
                 try:
                     server.check(workload)
                     if server not in warm:
@@ -196,6 +212,9 @@ def measure(
                         server.round(workload, seconds, pin_load, cell)
                     except LoadError as error:
                         cell.note = str(error)
+            for _, cell in able:
+                if cell.held_back:
+                    cell.note = "the load generator was busy and the server was not"
             figures = "  ".join(f"{s.kind}/{s.peer.name} {c.best:.0f}" for s, c in able if c.best)
             print(f"served {workload.name}: {figures}", file=sys.stderr, flush=True)
     finally:

@@ -27,6 +27,7 @@ BATCH = 64
 BATCH_SECONDS = 0.005
 WARM_UP_BATCHES = 3
 CHECKED_REQUESTS = 3
+MESSAGE_SIZE = 64 * 1024
 # For a peer that waits for a message that never comes.
 PATIENCE = 5.0
 
@@ -38,11 +39,19 @@ def fresh(text: str) -> str:
     return text.encode().decode()
 
 
+def is_last(message: Message) -> bool:
+    return message["type"] == "http.response.body" and not message.get("more_body")
+
+
 class Client:
     """The server's side of the ASGI channel. Nothing in it suspends, until it is asked for more than there is."""
 
+    messages: Iterator[Message]
+    sent: Message | None
+    waiter: asyncio.Future[Message] | None
+
     def __init__(self, workload: Workload) -> None:
-        self.message: Message | None = None
+        self.begin(iter(()))
         self.receives = 0
         self.waits = 0
         headers: list[tuple[bytes, bytes]] = [
@@ -56,14 +65,14 @@ class Client:
         self.headers = headers
         self.workload = workload
         self.targets = [workload.target(number).partition("?") for number in range(DISTINCT_REQUESTS)]
-        self.bodies = [workload.body_bytes(number) for number in range(DISTINCT_REQUESTS)] if workload.body else []
+        self.bodies = [workload.body_bytes(number) for number in range(workload.distinct_bodies)]
 
     def scope(self, number: int, state: Message) -> Message:
         """What uvicorn passes for this request, made anew in all its parts."""
         path, _, query = self.targets[number]
         headers = [(bytes(bytearray(name)), bytes(bytearray(value))) for name, value in self.headers]
-        if self.bodies:
-            headers.append((b"content-length".lower(), b"%d" % len(self.bodies[number])))
+        if self.workload.body:
+            headers.append((b"content-length".lower(), b"%d" % len(self.bodies[number % len(self.bodies)])))
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -80,23 +89,38 @@ class Client:
             "query_string": query.encode(),
         }
 
-    def request(self, number: int) -> Message:
-        body = self.bodies[number] if self.bodies else b""
-        return {"type": "http.request", "body": body, "more_body": False}
+    def request(self, number: int) -> Iterator[Message]:
+        """The body, in messages of the size that servers read from a socket."""
+        body = self.bodies[number % len(self.bodies)]
+        pieces = [body[start : start + MESSAGE_SIZE] for start in range(0, len(body), MESSAGE_SIZE)] or [b""]
+        last = len(pieces) - 1
+        return iter(
+            [{"type": "http.request", "body": piece, "more_body": index < last} for index, piece in enumerate(pieces)]
+        )
+
+    def begin(self, messages: Iterator[Message]) -> None:
+        """Makes these the messages of the next request."""
+        self.messages = messages
+        self.sent = None
+        self.waiter = None
 
     async def receive(self) -> Message:
         self.receives += 1
-        message = self.message
-        if message is None:
-            # The whole request has been read and the client says nothing more: a peer that asks again waits, as it
-            # would for a real client, until it cancels itself. A future of its own, because cancellation ends it.
-            self.waits += 1
-            return await asyncio.get_running_loop().create_future()
-        self.message = None
-        return message
+        message = next(self.messages, None)
+        if message is not None:
+            return message
+        self.waits += 1
+        if self.sent is not None and is_last(self.sent):
+            return {"type": "http.disconnect"}
+        # The whole request has been read and the client says nothing more: a peer that asks again waits, as it would
+        # for a real client, until it cancels itself or has sent its response.
+        self.waiter = asyncio.get_running_loop().create_future()
+        return await self.waiter
 
     async def send(self, message: Message) -> None:
-        pass
+        self.sent = message
+        if self.waiter is not None and is_last(message) and not self.waiter.done():
+            self.waiter.set_result({"type": "http.disconnect"})
 
 
 class Lifespan:
@@ -175,9 +199,11 @@ class Bench:
 
         async def send(message: Message) -> None:
             sent.append(message)
+            await client.send(message)
 
-        scope = self.client.scope(number, self.lifespan.state)
-        self.client.message = self.client.request(number)
+        client = self.client
+        scope = client.scope(number, self.lifespan.state)
+        client.begin(client.request(number))
         try:
             await asyncio.wait_for(self.app(scope, self.client.receive, send), PATIENCE)
         except TimeoutError:
@@ -187,6 +213,9 @@ class Bench:
         body = b"".join(message.get("body", b"") for message in sent[1:])
         self.client.workload.check(number, sent[0]["status"], headers.get(b"content-type", b"").decode(), body)
         assert headers.get(b"content-length", b"%d" % len(body)) == b"%d" % len(body), "wrong content-length"
+        if wanted := self.client.workload.pieces:
+            pieces = sum(bool(message.get("body")) for message in sent[1:])
+            assert pieces == wanted, f"{pieces} pieces, not {wanted}"
 
     async def run(self, seconds: float) -> Message:
         """Answers requests until so many seconds are spent in the application."""
@@ -203,8 +232,8 @@ class Bench:
                 for number in itertools.islice(self.numbers, self.batch)
             ]
             start = clock()
-            for scope, message in batch:
-                client.message = message
+            for scope, messages in batch:
+                client.begin(messages)
                 await app(scope, receive, send)
             # What an application has put off to the loop is part of its cost.
             await asyncio.sleep(0)

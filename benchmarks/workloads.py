@@ -5,14 +5,23 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
-from collections.abc import Sequence
+import os
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 # More than any router's cache holds, few enough to build beforehand.
 DISTINCT_REQUESTS = 5000
 
 GREETING = "Hello, world!"
+
+JSON = "application/json"
+BINARY_TYPE = "application/octet-stream"
 
 DISTINCT_PREFIX = "/resource{index}/{{id}}"
 SHARED_PREFIX = "/{{tenant}}/resource{index}/{{id}}"
@@ -22,6 +31,36 @@ FORM = (
     "&country=UK&phone=%2B44+20+0000+0000&newsletter=on&comment=A+note+on+number+$n&token=a1b2c3d4e5f6"
 )
 
+# What no text has: every octet, boundaries' CR and LF among them. The same in every process.
+BINARY = random.Random(7578).randbytes(2**20)
+
+UPLOAD_SIZE = 256 * 1024
+BOUNDARY = "----formdata-boundary-7MA4YWxkTrZu0gW"
+
+
+def multipart(*parts: tuple[str, str, bytes]) -> bytes:
+    """A `multipart/form-data` body of parts: further parameters and headers after the name, and the content."""
+    lines = b""
+    for name, rest, content in parts:
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{rest}\r\n\r\n'
+        lines += head.encode() + content + b"\r\n"
+    return lines + f"--{BOUNDARY}--\r\n".encode()
+
+
+# A field before the file and two behind it, so that an answer with one of each has seen all of it.
+UPLOAD = multipart(
+    ("title", "", b"A view of Naples"),
+    ("file", '; filename="naples.raw"\r\nContent-Type: application/octet-stream', BINARY[:UPLOAD_SIZE]),
+    ("album", "", b"Italy"),
+    ("comment", "", "Napoli, veduta dal mare: è bella".encode()),
+)
+
+STREAM = tuple((f"chunk {number:3} ".ljust(99, ".") + "\n").encode() for number in range(100))
+
+# What the folder for `static` holds: name and size in bytes.
+STATIC_FILES = {"1k.bin": 1024, "1m.bin": 2**20}
+STATIC_FOLDER_VARIABLE = "BENCHMARKS_STATIC_FOLDER"
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -29,17 +68,21 @@ class Workload:
 
     A workload with `route_count` runs on an application of that many routes; `middlewares` on one with five middlewares
     that pass everything through; any other on one that has its own route only.
+
+    `body` and `answer` are text, or bytes that are never varied. `pieces` is the number of messages that have to carry
+    the answer, where that is what is measured.
     """
 
     name: str
     title: str
     path: str
-    answer: str
+    answer: str | bytes
     method: str = "GET"
     query: str = ""
-    body: str = ""
+    body: str | bytes = ""
     content_type: str = ""
-    answer_is_json: bool = False
+    answer_type: str = "text/plain"
+    pieces: int = 0
     route_count: int = 0
     shared_prefix: bool = False
 
@@ -52,7 +95,7 @@ class Workload:
 
     @property
     def varies(self) -> bool:
-        return "$n" in self.path + self.query + self.body
+        return "$n" in self.path + self.query + (self.body if isinstance(self.body, str) else "")
 
     def templates(self) -> list[str]:
         """The route templates of a workload that has `route_count`."""
@@ -65,17 +108,26 @@ class Workload:
         return target.replace("$n", str(number))
 
     def body_bytes(self, number: int) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
         return self.body.replace("$n", str(number)).encode()
+
+    @property
+    def distinct_bodies(self) -> int:
+        return DISTINCT_REQUESTS if isinstance(self.body, str) and "$n" in self.body else 1
 
     def check(self, number: int, status: int, content_type: str, body: bytes) -> None:
         """Raises `AssertionError` unless this is the right answer to request `number`."""
         assert status == 200, f"{self.name}: status {status}, {body[:200]!r}"
+        assert content_type.startswith(self.answer_type), f"{self.name}: content type {content_type!r}"
+        if isinstance(self.answer, bytes):
+            # Too long to print.
+            assert body == self.answer, f"{self.name}: {len(body)} bytes, not the {len(self.answer)} expected"
+            return
         expected = self.answer.replace("$n", str(number))
-        if self.answer_is_json:
-            assert content_type.startswith("application/json"), f"{self.name}: content type {content_type!r}"
+        if self.answer_type == JSON:
             assert json.loads(body) == json.loads(expected), f"{self.name}: {body[:200]!r}, not {expected!r}"
         else:
-            assert content_type.startswith("text/plain"), f"{self.name}: content type {content_type!r}"
             assert body.decode() == expected, f"{self.name}: {body[:200]!r}, not {expected!r}"
 
 
@@ -98,7 +150,7 @@ ECHO = '{"id":$n,"name":"Ada Lovelace","email":"ada@example.org","tags":["analys
 
 WORKLOADS: tuple[Workload, ...] = (
     Workload("text", "plain text", "/", GREETING),
-    Workload("json", "JSON out", "/json", json.dumps({"message": GREETING}), answer_is_json=True),
+    Workload("json", "JSON out", "/json", json.dumps({"message": GREETING}), answer_type=JSON),
     Workload("params", "two path parameters", "/users/$n/posts/intro-$n", "$n intro-$n"),
     Workload("query", "two query parameters", "/search", "word$n 2", query="q=word$n&page=2"),
     Workload(
@@ -108,8 +160,8 @@ WORKLOADS: tuple[Workload, ...] = (
         ECHO,
         method="POST",
         body=ECHO,
-        content_type="application/json",
-        answer_is_json=True,
+        content_type=JSON,
+        answer_type=JSON,
     ),
     Workload("middlewares", "five middlewares", "/", GREETING),
     *(
@@ -127,9 +179,50 @@ WORKLOADS: tuple[Workload, ...] = (
         body=FORM,
         content_type="application/x-www-form-urlencoded",
     ),
+    Workload(
+        "upload",
+        "upload of 256 KiB",
+        "/upload",
+        f"naples.raw {UPLOAD_SIZE} A view of Naples, Italy",
+        method="POST",
+        body=UPLOAD,
+        content_type=f"multipart/form-data; boundary={BOUNDARY}",
+    ),
+    Workload("stream", "stream of 100 chunks", "/stream", b"".join(STREAM), pieces=len(STREAM)),
+    *(
+        Workload(f"static-{size}", f"file of {title}", f"/static/{size}.bin", BINARY[:length], answer_type=BINARY_TYPE)
+        for size, title, length in (("1k", "1 KiB", 1024), ("1m", "1 MiB", 2**20))
+    ),
 )
 
-SERVED = ("text", "json", "params", "json-echo", "form")
+SERVED = ("text", "json", "params", "json-echo", "form", "upload", "stream", "static-1k", "static-1m")
+
+
+def has_static(names: Sequence[str]) -> bool:
+    """Whether an application with these workloads serves the static folder."""
+    return any(name.startswith("static-") for name in names)
+
+
+@contextlib.contextmanager
+def static_files() -> Iterator[Path]:
+    """A folder with the files of the `static` workloads, which every process started meanwhile finds."""
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        for name, size in STATIC_FILES.items():
+            (Path(folder) / name).write_bytes(BINARY[:size])
+        os.environ[STATIC_FOLDER_VARIABLE] = folder
+        try:
+            yield Path(folder)
+        finally:
+            del os.environ[STATIC_FOLDER_VARIABLE]
+
+
+def static_folder() -> Path:
+    """Where an application finds its static files; made for the life of this process where nobody has."""
+    if STATIC_FOLDER_VARIABLE not in os.environ:
+        stack = contextlib.ExitStack()
+        atexit.register(stack.close)
+        stack.enter_context(static_files())
+    return Path(os.environ[STATIC_FOLDER_VARIABLE])
 
 
 def find(name: str) -> Workload:

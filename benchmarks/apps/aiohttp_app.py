@@ -7,7 +7,7 @@ import sys
 import uvloop
 from aiohttp import web
 
-from benchmarks.workloads import GREETING, SERVED
+from benchmarks.workloads import GREETING, SERVED, STREAM, static_folder
 
 
 async def text(request: web.Request) -> web.Response:
@@ -35,6 +35,23 @@ async def form(request: web.Request) -> web.Response:
     return web.Response(text=f"{fields['name']} {fields['email']} {fields['comment']}")
 
 
+async def upload(request: web.Request) -> web.Response:
+    fields = await request.post()
+    upload = fields["file"]
+    assert isinstance(upload, web.FileField)
+    content = upload.file.read()
+    return web.Response(text=f"{upload.filename} {len(content)} {fields['title']}, {fields['album']}")
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
+    await response.prepare(request)
+    for chunk in STREAM:
+        await response.write(chunk)
+    await response.write_eof()
+    return response
+
+
 ROUTES = {
     "text": web.get("/", text),
     "json": web.get("/json", json),
@@ -42,12 +59,15 @@ ROUTES = {
     "query": web.get("/search", query),
     "json-echo": web.post("/echo", json_echo),
     "form": web.post("/form", form),
+    "upload": web.post("/upload", upload),
+    "stream": web.get("/stream", stream),
 }
 
 
 def served() -> web.Application:
     application = web.Application()
-    application.add_routes([ROUTES[name] for name in SERVED])
+    application.add_routes([ROUTES[name] for name in SERVED if name in ROUTES])
+    application.add_routes([web.static("/static", static_folder())])
     return application
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import blacksheep
 import orjson
-from blacksheep import Application, Request, Response
+from blacksheep import Application, Request, Response, StreamedContent
 from blacksheep.server.routing import Router
 from blacksheep.settings.json import json_settings
 
-from benchmarks.workloads import GREETING, SERVED
+from benchmarks.workloads import GREETING, SERVED, STREAM, has_static, static_folder
 
 
 def dumps(value: Any) -> str:
@@ -46,6 +46,22 @@ async def form(request: Request) -> Response:
     return blacksheep.text(f"{fields['name']} {fields['email']} {fields['comment']}")
 
 
+async def upload(request: Request) -> Response:
+    fields = await request.form()
+    (upload,) = fields["file"]
+    content = upload.data
+    return blacksheep.text(f"{upload.file_name.decode()} {len(content)} {fields['title']}, {fields['album']}")
+
+
+async def chunks() -> AsyncIterator[bytes]:
+    for chunk in STREAM:
+        yield chunk
+
+
+async def stream(request: Request) -> Response:
+    return Response(200, content=StreamedContent(b"text/plain; charset=utf-8", chunks))
+
+
 async def resource(request: Request) -> Response:
     return blacksheep.text(request.route_values["id"])
 
@@ -57,13 +73,18 @@ ROUTES = {
     "query": ("GET", "/search", query),
     "json-echo": ("POST", "/echo", json_echo),
     "form": ("POST", "/form", form),
+    "upload": ("POST", "/upload", upload),
+    "stream": ("GET", "/stream", stream),
 }
 
 
 def app(*workloads: str) -> Application:
     application = Application(router=Router())
     for name in workloads:
-        application.router.add(*ROUTES[name])
+        if name in ROUTES:
+            application.router.add(*ROUTES[name])
+    if has_static(workloads):
+        application.serve_files(static_folder(), root_path="static", extensions={".bin"})
     return application
 
 

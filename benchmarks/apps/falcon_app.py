@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import falcon
 import falcon.asgi
 import msgspec
 from falcon.asgi import Request, Response
 from falcon.media import JSONHandler
 
-from benchmarks.workloads import GREETING, SERVED
+from benchmarks.workloads import GREETING, SERVED, STREAM, has_static, static_folder
 
 
 class Text:
@@ -46,6 +48,28 @@ class Form:
         resp.text = f"{fields['name']} {fields['email']} {fields['comment']}"
 
 
+class Upload:
+    async def on_post(self, req: Request, resp: Response) -> None:
+        fields = {}
+        async for part in await req.get_media():
+            if part.filename:
+                filename, content = part.filename, await part.get_data()
+            else:
+                fields[part.name] = await part.get_text()
+        resp.content_type = falcon.MEDIA_TEXT
+        resp.text = f"{filename} {len(content)} {fields['title']}, {fields['album']}"
+
+
+class Stream:
+    async def on_get(self, req: Request, resp: Response) -> None:
+        async def chunks() -> AsyncIterator[bytes]:
+            for chunk in STREAM:
+                yield chunk
+
+        resp.content_type = falcon.MEDIA_TEXT
+        resp.stream = chunks()
+
+
 class Resource:
     async def on_get(self, req: Request, resp: Response, id: str, tenant: str = "") -> None:
         resp.content_type = falcon.MEDIA_TEXT
@@ -59,6 +83,8 @@ ROUTES = {
     "query": ("/search", Query()),
     "json-echo": ("/echo", JsonEcho()),
     "form": ("/form", Form()),
+    "upload": ("/upload", Upload()),
+    "stream": ("/stream", Stream()),
 }
 
 
@@ -83,7 +109,10 @@ def empty(middleware: list[PassThrough] | None = None) -> falcon.asgi.App:
 def app(*workloads: str) -> falcon.asgi.App:
     application = empty()
     for name in workloads:
-        application.add_route(*ROUTES[name])
+        if name in ROUTES:
+            application.add_route(*ROUTES[name])
+    if has_static(workloads):
+        application.add_static_route("/static", static_folder())
     return application
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import orjson
-from fastapi import FastAPI, Form, Request
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi import FastAPI, Form, Request, UploadFile
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from benchmarks.workloads import GREETING, SERVED
+from benchmarks.workloads import GREETING, SERVED, STREAM, has_static, static_folder
 
 
 class OrjsonResponse(JSONResponse):
@@ -55,7 +57,36 @@ def form(application: FastAPI) -> None:
         return PlainTextResponse(f"{name} {email} {comment}")
 
 
-ROUTES = {"text": text, "json": json, "params": params, "query": query, "json-echo": json_echo, "form": form}
+def upload(application: FastAPI) -> None:
+    @application.post("/upload")
+    async def upload(
+        file: UploadFile, title: Annotated[str, Form()], album: Annotated[str, Form()], comment: Annotated[str, Form()]
+    ) -> PlainTextResponse:
+        content = await file.read()
+        return PlainTextResponse(f"{file.filename} {len(content)} {title}, {album}")
+
+
+def stream(application: FastAPI) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for chunk in STREAM:
+            yield chunk
+
+    # A handler that yields by itself costs more: FastAPI then sleeps after each chunk.
+    @application.get("/stream")
+    async def stream() -> StreamingResponse:
+        return StreamingResponse(chunks(), media_type="text/plain")
+
+
+ROUTES = {
+    "text": text,
+    "json": json,
+    "params": params,
+    "query": query,
+    "json-echo": json_echo,
+    "form": form,
+    "upload": upload,
+    "stream": stream,
+}
 
 
 class PassThrough:
@@ -71,7 +102,10 @@ class PassThrough:
 def app(*workloads: str) -> FastAPI:
     application = FastAPI(openapi_url=None)
     for name in workloads:
-        ROUTES[name](application)
+        if name in ROUTES:
+            ROUTES[name](application)
+    if has_static(workloads):
+        application.mount("/static", StaticFiles(directory=static_folder()))
     return application
 
 

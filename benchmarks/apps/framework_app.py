@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.workloads import GREETING, SERVED
+from benchmarks.workloads import GREETING, SERVED, STREAM, has_static, static_folder
 from framework import web
 
 
@@ -31,6 +31,23 @@ async def form(request: web.Request) -> web.Response:
     return web.Response(text=f"{fields['name']} {fields['email']} {fields['comment']}")
 
 
+async def upload(request: web.Request) -> web.Response:
+    fields = await request.post()
+    upload = fields["file"]
+    assert isinstance(upload, web.FileField)
+    content = upload.file.read()
+    return web.Response(text=f"{upload.filename} {len(content)} {fields['title']}, {fields['album']}")
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
+    await response.prepare(request)
+    for chunk in STREAM:
+        await response.write(chunk)
+    await response.write_eof()
+    return response
+
+
 async def resource(request: web.Request) -> web.Response:
     return web.Response(text=request.match_info["id"])
 
@@ -42,12 +59,16 @@ ROUTES = {
     "query": web.get("/search", query),
     "json-echo": web.post("/echo", json_echo),
     "form": web.post("/form", form),
+    "upload": web.post("/upload", upload),
+    "stream": web.get("/stream", stream),
 }
 
 
 def app(*workloads: str) -> web.Application:
     application = web.Application()
-    application.add_routes([ROUTES[name] for name in workloads])
+    application.add_routes([ROUTES[name] for name in workloads if name in ROUTES])
+    if has_static(workloads):
+        application.add_routes([web.static("/static", static_folder())])
     return application
 
 

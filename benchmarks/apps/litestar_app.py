@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from litestar import Litestar, MediaType, Request, get, post
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
+from litestar.response import Stream
+from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from benchmarks.workloads import GREETING, SERVED
+from benchmarks.workloads import GREETING, SERVED, STREAM, has_static, static_folder
 
 
 @get("/", media_type=MediaType.TEXT)
@@ -43,7 +46,34 @@ async def form(request: Request[Any, Any, Any]) -> str:
     return f"{fields['name']} {fields['email']} {fields['comment']}"
 
 
-ROUTES = {"text": text, "json": json, "params": params, "query": query, "json-echo": json_echo, "form": form}
+@post("/upload", status_code=200, media_type=MediaType.TEXT)
+async def upload(request: Request[Any, Any, Any]) -> str:
+    fields = await request.form()
+    upload = fields["file"]
+    content = await upload.read()
+    return f"{upload.filename} {len(content)} {fields['title']}, {fields['album']}"
+
+
+async def chunks() -> AsyncIterator[bytes]:
+    for chunk in STREAM:
+        yield chunk
+
+
+@get("/stream", media_type=MediaType.TEXT)
+async def stream() -> Stream:
+    return Stream(chunks())
+
+
+ROUTES = {
+    "text": text,
+    "json": json,
+    "params": params,
+    "query": query,
+    "json-echo": json_echo,
+    "form": form,
+    "upload": upload,
+    "stream": stream,
+}
 
 
 class PassThrough(ASGIMiddleware):
@@ -54,7 +84,10 @@ class PassThrough(ASGIMiddleware):
 
 
 def app(*workloads: str) -> Litestar:
-    return Litestar([ROUTES[name] for name in workloads], openapi_config=None)
+    handlers: list[Any] = [ROUTES[name] for name in workloads if name in ROUTES]
+    if has_static(workloads):
+        handlers.append(create_static_files_router("/static", [static_folder()]))
+    return Litestar(handlers, openapi_config=None)
 
 
 def middlewares() -> Litestar:

@@ -7,7 +7,7 @@ from typing import Any
 from micropie import App, HttpMiddleware, Request
 
 from benchmarks.apps import UnsupportedError
-from benchmarks.workloads import GREETING, SERVED
+from benchmarks.workloads import GREETING, STREAM
 
 TEXT = [("Content-Type", "text/plain; charset=utf-8")]
 
@@ -30,6 +30,19 @@ class Root(App):
 
     async def form(self, name, email, comment):
         return 200, f"{name} {email} {comment}", TEXT
+
+    async def upload(self, title, file, album):
+        size = 0
+        while (chunk := await file["content"].get()) is not None:
+            size += len(chunk)
+        return 200, f"{file['filename']} {size} {title}, {album}", TEXT
+
+    async def stream(self):
+        async def chunks():
+            for chunk in STREAM:
+                yield chunk
+
+        return 200, chunks(), TEXT
 
 
 class PassThrough(HttpMiddleware):
@@ -64,4 +77,4 @@ def routes(templates: list[str]) -> App:
 
 
 def served() -> App:
-    return app(*SERVED)
+    return Root()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from muffin import Application, Request, Response, ResponseJSON, ResponseText
+from collections.abc import AsyncGenerator
 
-from benchmarks.workloads import GREETING, SERVED
+from muffin import Application, Request, Response, ResponseJSON, ResponseStream, ResponseText
+
+from benchmarks.workloads import GREETING, SERVED, STREAM, has_static, static_folder
 
 
 async def text(request: Request) -> Response:
@@ -32,6 +34,22 @@ async def form(request: Request) -> Response:
     return ResponseText(f"{fields['name']} {fields['email']} {fields['comment']}")
 
 
+async def upload(request: Request) -> Response:
+    fields = await request.form()
+    upload = fields["file"]
+    content = upload.read()
+    return ResponseText(f"{upload.name} {len(content)} {fields['title']}, {fields['album']}")
+
+
+async def chunks() -> AsyncGenerator[bytes, None]:
+    for chunk in STREAM:
+        yield chunk
+
+
+async def stream(request: Request) -> Response:
+    return ResponseStream(chunks(), content_type="text/plain")
+
+
 async def resource(request: Request) -> Response:
     return ResponseText(request.path_params["id"])
 
@@ -43,14 +61,20 @@ ROUTES = {
     "query": ("GET", "/search", query),
     "json-echo": ("POST", "/echo", json_echo),
     "form": ("POST", "/form", form),
+    "upload": ("POST", "/upload", upload),
+    "stream": ("GET", "/stream", stream),
 }
 
 
 def app(*workloads: str) -> Application:
-    application = Application()
+    if has_static(workloads):
+        application = Application(static_folders=[static_folder()], static_url_prefix="/static")
+    else:
+        application = Application()
     for name in workloads:
-        method, path, handler = ROUTES[name]
-        application.route(path, methods=[method])(handler)
+        if name in ROUTES:
+            method, path, handler = ROUTES[name]
+            application.route(path, methods=[method])(handler)
     return application
 
 

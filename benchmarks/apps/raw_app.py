@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from benchmarks.workloads import GREETING, SERVED
+from benchmarks.workloads import GREETING, SERVED, STREAM, static_folder
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -17,6 +18,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 JSON = (b"content-type", b"application/json")
+OCTETS = (b"content-type", b"application/octet-stream")
 
 encode = msgspec.json.encode
 decode = msgspec.json.decode
@@ -64,6 +66,36 @@ async def form(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(send, TEXT, f"{fields['name']} {fields['email']} {fields['comment']}".encode())
 
 
+async def upload(scope: Scope, receive: Receive, send: Send) -> None:
+    # A body of this size is parsed fastest when it is whole.
+    body = await read(receive)
+    content_type = next(value for name, value in scope["headers"] if name == b"content-type")
+    delimiter = b"\r\n--" + content_type.partition(b"boundary=")[2]
+    fields = {}
+    filename, content = "", b""
+    for part in (b"\r\n" + body).split(delimiter)[1:-1]:
+        head, _, value = part.partition(b"\r\n\r\n")
+        name = head.partition(b'name="')[2].partition(b'"')[0].decode()
+        if b"filename=" in head:
+            filename, content = head.partition(b'filename="')[2].partition(b'"')[0].decode(), value
+        else:
+            fields[name] = value.decode()
+    await answer(send, TEXT, f"{filename} {len(content)} {fields['title']}, {fields['album']}".encode())
+
+
+async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [TEXT]})
+    for chunk in STREAM:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def static(scope: Scope, receive: Receive, send: Send) -> None:
+    name = scope["path"].rpartition("/")[2]
+    content = await asyncio.get_running_loop().run_in_executor(None, (static_folder() / name).read_bytes)
+    await answer(send, OCTETS, content)
+
+
 async def resource(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(send, TEXT, scope["path"].rpartition("/")[2].encode())
 
@@ -75,6 +107,10 @@ HANDLERS: dict[str, tuple[str, App]] = {
     "query": ("search", query),
     "json-echo": ("echo", json_echo),
     "form": ("form", form),
+    "upload": ("upload", upload),
+    "stream": ("stream", stream),
+    "static-1k": ("static", static),
+    "static-1m": ("static", static),
 }
 
 

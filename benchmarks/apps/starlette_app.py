@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Route
+from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from benchmarks.workloads import GREETING, SERVED
+from benchmarks.workloads import GREETING, SERVED, STREAM, has_static, static_folder
 
 
 class OrjsonResponse(JSONResponse):
@@ -45,17 +47,35 @@ async def form(request: Request) -> PlainTextResponse:
         return PlainTextResponse(f"{fields['name']} {fields['email']} {fields['comment']}")
 
 
+async def upload(request: Request) -> PlainTextResponse:
+    async with request.form() as fields:
+        upload = fields["file"]
+        content = await upload.read()
+        return PlainTextResponse(f"{upload.filename} {len(content)} {fields['title']}, {fields['album']}")
+
+
+async def chunks() -> AsyncIterator[bytes]:
+    for chunk in STREAM:
+        yield chunk
+
+
+async def stream(request: Request) -> StreamingResponse:
+    return StreamingResponse(chunks(), media_type="text/plain")
+
+
 async def resource(request: Request) -> PlainTextResponse:
     return PlainTextResponse(request.path_params["id"])
 
 
-ROUTES = {
+ROUTES: dict[str, BaseRoute] = {
     "text": Route("/", text),
     "json": Route("/json", json),
     "params": Route("/users/{id}/posts/{post}", params),
     "query": Route("/search", query),
     "json-echo": Route("/echo", json_echo, methods=["POST"]),
     "form": Route("/form", form, methods=["POST"]),
+    "upload": Route("/upload", upload, methods=["POST"]),
+    "stream": Route("/stream", stream),
 }
 
 
@@ -70,7 +90,10 @@ class PassThrough:
 
 
 def app(*workloads: str) -> Starlette:
-    return Starlette(routes=[ROUTES[name] for name in workloads])
+    routes = [ROUTES[name] for name in workloads if name in ROUTES]
+    if has_static(workloads):
+        routes.append(Mount("/static", StaticFiles(directory=static_folder())))
+    return Starlette(routes=routes)
 
 
 def middlewares() -> Starlette:
