@@ -289,20 +289,26 @@ async def test_iterators_of_an_empty_body(backend: Backend) -> None:
 
 async def test_loop_that_is_left_early(backend: Backend) -> None:
     async def read(content: Any) -> Any:
+        parts = []
         async for part in content.iter_chunked(2):
-            break
-        return part, await content.read()
+            parts.append(part)
+            if len(parts) == 2:
+                break
+        return parts, await content.read()
 
-    assert await reading(backend, read, b"abcdef") == (b"ab", b"cdef")
+    assert await reading(backend, read, b"abcdef") == ([b"ab", b"cd"], b"ef")
 
 
 async def test_loop_over_lines_that_is_left_early(backend: Backend) -> None:
     async def look(request: Any) -> Any:
+        lines = []
         async for line in request.content:
-            break
-        return line, await request.read()
+            lines.append(line)
+            if line == b"\n":
+                break
+        return lines, await request.read()
 
-    assert await observe(backend, look, "POST", content=b"a\nb\nc") == (b"a\n", b"b\nc")
+    assert await observe(backend, look, "POST", content=b"a\n\nb\nc") == ([b"a\n", b"\n"], b"b\nc")
 
 
 async def test_calls_can_be_mixed(backend: Backend) -> None:
