@@ -396,6 +396,7 @@ class BaseRequest(Storage, RequestBody):
         content = self.stream
         if isinstance(content, StreamReader):
             content.stop_watching()
+        self.close_forms()
 
     async def prepare_hook(self, response: StreamResponse) -> None:
         """Called before the headers of a response are sent; a plain request has nobody to tell."""
