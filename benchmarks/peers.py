@@ -20,10 +20,12 @@ class Peer:
     distributions: tuple[str, ...] = ()
     # The beginning of a workload's name, and why there is none.
     missing: tuple[str, str] = ("", "")
+    # The beginning of the names of all workloads that it is there for.
+    only: str = ""
 
     @property
     def module(self) -> str:
-        return f"benchmarks.apps.{self.name}_app"
+        return f"benchmarks.apps.{self.name.partition('-')[0]}_app"
 
     def lacks(self, workload: str) -> str:
         """Why the framework is not measured by this workload; empty where it is."""
@@ -52,8 +54,11 @@ PEERS: tuple[Peer, ...] = (
     Peer("fastapi", "FastAPI", ("fastapi", "pydantic")),
 )
 
-# Not an ASGI application: it is in the served table only, on its own server.
+# Not ASGI applications: they are in the served table only, on aiohttp's own server. It sends files by sendfile() where
+# the event loop can: asyncio's does, uvloop does not.
 AIOHTTP_PEER = Peer(AIOHTTP, "aiohttp", ("aiohttp",))
+AIOHTTP_SENDFILE = Peer(f"{AIOHTTP}-asyncio", "sendfile", only="static-")
+AIOHTTP_PEERS = (AIOHTTP_PEER, AIOHTTP_SENDFILE)
 
 SERVER_DISTRIBUTIONS = ("uvicorn", "httptools", "uvloop", "granian", "orjson")
 

@@ -22,6 +22,7 @@ COLOURS = {
     "litestar": "#5aae61",
     "fastapi": "#a6dba0",
     "aiohttp": "#e08214",
+    "aiohttp-asyncio": "#fdb863",
 }
 # A linear scan of 10,000 routes is thousands of times slower; such bars are cut, with their figure written on them.
 LONGEST_BAR = 12.0

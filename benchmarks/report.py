@@ -18,7 +18,7 @@ RESULTS = Path(__file__).parent / "results"
 
 def environment() -> dict[str, Any]:
     versions: dict[str, str] = {}
-    for peer in (*peers.PEERS, peers.AIOHTTP_PEER, peers.Peer("servers", "servers", peers.SERVER_DISTRIBUTIONS)):
+    for peer in (*peers.PEERS, *peers.AIOHTTP_PEERS, peers.Peer("servers", "servers", peers.SERVER_DISTRIBUTIONS)):
         versions |= peer.versions()
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -30,7 +30,7 @@ def environment() -> dict[str, Any]:
 
 
 def titles(names: Sequence[str]) -> dict[str, str]:
-    known = {peer.name: peer.title for peer in (*peers.PEERS, peers.AIOHTTP_PEER)}
+    known = {peer.name: peer.title for peer in (*peers.PEERS, *peers.AIOHTTP_PEERS)}
     return {name: known[name] for name in names}
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.load import LoadError, press
-from benchmarks.peers import AIOHTTP_PEER, Peer
+from benchmarks.peers import AIOHTTP_PEERS, AIOHTTP_SENDFILE, Peer
 from benchmarks.workloads import Workload
 
 SERVERS = ("uvicorn", "granian")
@@ -98,7 +98,7 @@ class Server:
             case "granian":
                 command = [*python, "granian", target, *common, "--interface", "asgi", "--log-level", "warning"]
             case _:
-                command = [*python, peer.module, port]
+                command = [*python, peer.module, port, "asyncio" if peer is AIOHTTP_SENDFILE else loop]
         self.process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
 
     def wait_until_up(self) -> None:
@@ -178,7 +178,7 @@ def measure(
     try:
         started = [Server(kind, peer, pin_server) for kind in servers for peer in peers]
         if with_aiohttp:
-            started.append(Server("aiohttp", AIOHTTP_PEER, pin_server))
+            started += [Server("aiohttp", peer, pin_server) for peer in AIOHTTP_PEERS]
         running = list(started)
         ready = []
         for server in started:
@@ -192,6 +192,8 @@ def measure(
         for workload in workloads:
             able = []
             for server in ready:
+                if not workload.name.startswith(server.peer.only):
+                    continue
                 cell = table.setdefault(server.kind, {}).setdefault(workload.name, {})[server.peer.name] = ServedCell()
                 if reason := server.peer.lacks(workload.name):
                     cell.note = reason

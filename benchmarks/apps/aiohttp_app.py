@@ -1,10 +1,11 @@
-"""aiohttp on its own server: `python -m benchmarks.apps.aiohttp_app PORT`."""
+"""aiohttp on its own server: `python -m benchmarks.apps.aiohttp_app PORT asyncio|uvloop`."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import sys
 
-import uvloop
 from aiohttp import web
 
 from benchmarks.workloads import GREETING, SERVED, STREAM, static_folder
@@ -72,11 +73,19 @@ def served() -> web.Application:
 
 
 if __name__ == "__main__":
+    if sys.argv[2] == "uvloop":
+        import uvloop
+
+        loop = uvloop.new_event_loop()
+    else:
+        loop = asyncio.new_event_loop()
+    # It logs a traceback for each connection that the load generator closes at the end of a round.
+    logging.getLogger("aiohttp.server").disabled = True
     web.run_app(
         served(),
         host="127.0.0.1",
         port=int(sys.argv[1]),
         access_log=None,
         print=None,
-        loop=uvloop.new_event_loop(),
+        loop=loop,
     )
