@@ -5,6 +5,7 @@ from __future__ import annotations
 from framework.applications import Application
 from framework.cleanup import CleanupError
 from framework.compression import ContentCoding
+from framework.event_source import EventSourceResponse, sse_response, stop_event_streams
 from framework.exceptions import *  # noqa: F403 - the tree of HTTP exceptions, all of which are public
 from framework.exceptions import __all__ as _exceptions
 from framework.keys import AppKey, NotAppKeyWarning, RequestKey, ResponseKey
@@ -54,6 +55,7 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "CleanupError",
     "ContentCoding",
     "DynamicResource",
+    "EventSourceResponse",
     "FileField",
     "GracefulExit",
     "NotAppKeyWarning",
@@ -87,7 +89,9 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "put",
     "route",
     "run_app",
+    "sse_response",
     "static",
+    "stop_event_streams",
     "view",
 )
 

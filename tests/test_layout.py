@@ -32,7 +32,7 @@ SHELVES = """
     streams transports writers
     stream_responses responses
     exceptions multipart uploads
-    request_headers request_body requests
+    request_headers request_body requests event_source
     routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info
     routing.resources routing.matcher routing.dispatcher
     middlewares
