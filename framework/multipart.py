@@ -443,13 +443,13 @@ class BodyPartReader:
         Raises LookupError for an unknown charset and UnicodeDecodeError for a content that is not in it; uncaught,
         they are answered with a 415 and a 400.
         """
-        data = bytes(await self.read(decode=True))
-        if encoding is not None:
-            return data.decode(encoding)
+        data = await self.read(decode=True)
         try:
-            return decode_text(data, self.get_charset("utf-8"))
-        except (LookupError, UnicodeDecodeError) as exc:
+            return data.decode(encoding) if encoding else decode_text(data, self.get_charset("utf-8"))
+        except UnicodeDecodeError as exc:
             raise self._noted(exc)  # noqa: B904 - it is the same exception
+        except LookupError as exc:
+            raise exc if encoding else self._noted(exc)  # noqa: B904 - it is the same exception
 
     async def json(self, *, encoding: str | None = None) -> Any:
         """The content as JSON, None where it is empty.
@@ -527,7 +527,7 @@ class MultipartReader:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> MultipartReader | BodyPartReader:
         part = await self.next()
         if part is None:
             raise StopAsyncIteration
@@ -537,7 +537,7 @@ class MultipartReader:
         """Whether the last boundary was read."""
         return self._parts.at_eof
 
-    async def next(self) -> Any:
+    async def next(self) -> MultipartReader | BodyPartReader | None:
         """The next part, None behind the last one."""
         part = await self.fetch_next_part()
         while self._subtype == "form-data" and isinstance(part, BodyPartReader) and part.name == "_charset_":
@@ -545,7 +545,7 @@ class MultipartReader:
             part = await self.fetch_next_part()
         return part
 
-    async def fetch_next_part(self) -> Any:
+    async def fetch_next_part(self) -> MultipartReader | BodyPartReader | None:
         """As `next`, and fields called ``_charset_`` are parts as any other."""
         head = await self._parts.next_head()
         if head is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Callable
 from typing import IO, Any, Final, cast
 
 from multidict import MultiDict
@@ -143,7 +144,7 @@ class FormCollector:
         try:
             for event in self._parser.parse(data):
                 if isinstance(event, bytes):
-                    piece = event if self._decoder is None else self._decoder.decode(event)
+                    piece = event if self._decoder is None else self._undo_transfer(self._decoder.decode, event)
                     self._content.write(piece)
                     if not self._filename:
                         self._count_text(len(piece))
@@ -179,16 +180,14 @@ class FormCollector:
             raise MultipartPayloadError("Multipart field missing name.")
         self._name, self._head = name, head
         self._decoder = None
-        # PERF: of a part with no other header fields nothing more is asked: 0.3 µs of 5 for each field.
-        if len(head.fields) > 1:
-            if (head.get("Content-Type") or "").lower().startswith("multipart/"):
-                raise MultipartPayloadError("To decode nested multipart you need to use custom reader")
-            encoding = head.get("Content-Transfer-Encoding")
-            if encoding is not None:
-                try:
-                    self._decoder = TransferDecoder(encoding)
-                except RuntimeError as exc:
-                    raise MultipartPayloadError(str(exc)) from None
+        if (head.get("Content-Type") or "").lower().startswith("multipart/"):
+            raise MultipartPayloadError("To decode nested multipart you need to use custom reader")
+        encoding = head.get("Content-Transfer-Encoding")
+        if encoding is not None:
+            try:
+                self._decoder = TransferDecoder(encoding)
+            except RuntimeError as exc:
+                raise MultipartPayloadError(str(exc)) from None
 
     def _count_text(self, size: int) -> None:
         self._text_size += size
@@ -212,12 +211,16 @@ class FormCollector:
             content, self._content = self._content, _Content()
             await self._temporary.write(content.getvalue())
 
+    @staticmethod
+    def _undo_transfer(step: Callable[..., bytes], *data: bytes) -> bytes:
+        try:
+            return step(*data)
+        except ValueError as exc:
+            raise MultipartPayloadError(f"Can not decode a part's content-transfer-encoding: {exc}") from exc
+
     async def _end_part(self) -> None:
         if self._decoder is not None:
-            try:
-                self._content.write(self._decoder.finish())
-            except ValueError as exc:
-                raise MultipartPayloadError(f"Can not decode a part's content-transfer-encoding: {exc}") from exc
+            self._content.write(self._undo_transfer(self._decoder.finish))
         if not self._filename:
             self._fields_add_text()
         else:

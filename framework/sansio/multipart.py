@@ -53,7 +53,7 @@ class _Ignored:
     """The Content-Length of a part, where the parser counts what it has received."""
 
     def __get__(self, head: PartHead, owner: object = None) -> int:
-        return int(head.get("Content-Length") or 0)
+        return head.declared_length
 
     def __set__(self, head: PartHead, value: int) -> None:
         pass
@@ -65,7 +65,7 @@ class PartHead:
     An event of `MultipartParser.parse`.
     """
 
-    __slots__ = ("_headers", "complete", "fields")
+    __slots__ = ("_headers", "complete", "declared_length", "fields")
 
     #: What the parser compares with a Content-Length of the part, which is to be ignored (RFC 7578, section 4.8).
     bytes_received = _Ignored()
@@ -73,6 +73,8 @@ class PartHead:
     def __init__(self, fields: list[tuple[str, str]]) -> None:
         self.fields = fields
         self.complete = False
+        # The parser has refused what is no number already.
+        self.declared_length = int(self.get("Content-Length") or 0)
         self._headers: CIMultiDictProxy[str] | None = None
 
     @property
@@ -223,21 +225,29 @@ class TransferDecoder:
         if self._encoding not in {"base64", "quoted-printable", "binary", "8bit", "7bit"}:
             raise RuntimeError(f"unknown content transfer encoding: {self._encoding[:40]}")
         self._rest = b""
+        self._is_padded = False
 
     def decode(self, data: bytes) -> bytes:
         """What ``data`` stands for, as far as that can be told yet."""
         if self._encoding == "base64":
-            data = self._rest + bytes(data)
-            end = align_base64(data)
-            # Of what is no base64 nothing is kept, so that the rest is never longer than a group.
-            self._rest = data[end:].translate(None, _NOT_BASE64)
-            return binascii.a2b_base64(data[:end])
+            return self._decode_base64(data)
         if self._encoding == "quoted-printable":
             data = self._rest + data
             end = data.find(b"=", max(len(data) - 2, 0))
             self._rest = data[end:] if end >= 0 else b""
             return binascii.a2b_qp(data[:end] if end >= 0 else data)
         return data
+
+    def _decode_base64(self, data: bytes) -> bytes:
+        data = self._rest + data.translate(None, _NOT_BASE64)
+        end = len(data) & ~3
+        groups, self._rest = data[:end], data[end:]
+        # What follows the padding would count or not, depending on where the pieces end.
+        padding = 0 if self._is_padded else data.find(b"=")
+        if padding >= 0 and data[padding:].strip(b"="):
+            raise ValueError("base64 goes on behind its padding")
+        self._is_padded = self._is_padded or b"=" in groups
+        return binascii.a2b_base64(groups)
 
     def finish(self) -> bytes:
         """What is left at the end."""
