@@ -6,10 +6,10 @@ import asyncio
 import enum
 import zlib
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from framework import hdrs
-from framework.sansio.codings import ContentEncoder, available_codings
+from framework.sansio.codings import ContentEncoder, available_codings, check_coding
 from framework.sansio.negotiation import add_to_vary, choose_coding
 
 if TYPE_CHECKING:
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from framework.sansio.headers import HeaderMap
 
 __all__ = ("Compression", "ContentCoding", "encode_whole")
+
+
+_STRATEGIES: Final = {
+    getattr(zlib, name): name
+    for name in ("Z_DEFAULT_STRATEGY", "Z_FILTERED", "Z_HUFFMAN_ONLY", "Z_RLE", "Z_FIXED")
+    if hasattr(zlib, name)
+}
 
 
 class ContentCoding(enum.Enum):
@@ -35,19 +42,25 @@ class ContentCoding(enum.Enum):
 class Compression:
     """How a response is to be compressed: by what the client accepts, or as ``force`` says.
 
-    ``strategy`` is zlib's.
+    ``strategy`` is zlib's. Raises ValueError for a coding whose library is not installed, and a strategy that zlib
+    does not know.
     """
 
     def __init__(self, force: ContentCoding | None, strategy: int | None) -> None:
+        if force is not None and force is not ContentCoding.identity:
+            check_coding(force.value)
+        if strategy is not None and strategy not in _STRATEGIES:
+            raise ValueError(f"Unknown strategy {strategy!r}: zlib has {', '.join(_STRATEGIES.values())}")
         self._force = force
         self._strategy = zlib.Z_DEFAULT_STRATEGY if strategy is None else strategy
 
     def start(
-        self, headers: HeaderMap, request_headers: MultiMapping[str] | Mapping[str, str]
+        self, headers: HeaderMap, request_headers: MultiMapping[str] | Mapping[str, str], *, empty: bool = False
     ) -> ContentEncoder | None:
         """The encoder to use, None for none; sets ``Content-Encoding`` and what belongs to it.
 
-        Nothing that has a coding already is given another one, and no part of a file one of its own.
+        Nothing that has a coding already is given another one, and no part of a file one of its own. An ``empty``
+        response is given none either, and the headers that the full one would have (RFC 9110, section 15.4.5).
         """
         if headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity" or hdrs.CONTENT_RANGE in headers:
             return None
@@ -60,14 +73,15 @@ class Compression:
             coding = choose_coding(_accepted(request_headers), available_codings())
         if coding is None or coding == "identity":
             return None
-        encoder = ContentEncoder(coding, strategy=self._strategy)
-        headers[hdrs.CONTENT_ENCODING] = coding
-        headers.pop(hdrs.CONTENT_LENGTH, None)
         # RFC 9110, section 8.8.3.3: a strong tag belongs to these octets alone, and they are about to change.
         etag = headers.get(hdrs.ETAG)
         if etag is not None and etag.startswith('"'):
             headers[hdrs.ETAG] = f"W/{etag}"
-        return encoder
+        if empty:
+            return None
+        headers[hdrs.CONTENT_ENCODING] = coding
+        headers.pop(hdrs.CONTENT_LENGTH, None)
+        return ContentEncoder(coding, strategy=self._strategy)
 
 
 def _accepted(request_headers: MultiMapping[str] | Mapping[str, str]) -> str:

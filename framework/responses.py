@@ -177,13 +177,13 @@ class Response(StreamResponse):
     def content_length(self, value: int | None) -> None:
         raise RuntimeError("Content length is set automatically")
 
-    async def _prepare_headers(self, request: BaseRequest) -> None:
+    def _prepare_headers(self, request: BaseRequest) -> None:
         headers = self._materialize()
-        body = self._body
+        body = self._body if self._encoded_body is None else self._encoded_body
         if not self._chunked and hdrs.CONTENT_LENGTH not in headers:
             size = body.size if isinstance(body, Payload) else len(body or b"")
             # RFC 9110, section 9.3.2: a HEAD without a body says nothing about what a GET would have.
-            if size is not None and (size or request.method != hdrs.METH_HEAD):
+            if self._encoder is None and size is not None and (size or request.method != hdrs.METH_HEAD):
                 headers[hdrs.CONTENT_LENGTH] = str(size)
         elif (
             not self._chunked
@@ -195,7 +195,10 @@ class Response(StreamResponse):
                 f"The Content-Length header says {headers[hdrs.CONTENT_LENGTH]}, the body has {len(body)} bytes: "
                 "leave the header out, it is set automatically"
             )
-        await super()._prepare_headers(request)
+        super()._prepare_headers(request)
+
+    def _has_no_body(self) -> bool:
+        return self._body is None
 
     async def _start_compression(self, request: BaseRequest) -> None:
         await super()._start_compression(request)

@@ -7,6 +7,8 @@ server. Once the body has been read the same stream waits for ``http.disconnect`
 from __future__ import annotations
 
 import asyncio
+import logging
+import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -20,12 +22,24 @@ __all__ = (
     "StreamReader",
 )
 
-#: The most bytes that are buffered ahead of the reader while waiting for a disconnect, and the longest line.
-DEFAULT_LIMIT = 2**16
+logger = logging.getLogger("framework.web")
+
+#: The most bytes that are buffered ahead of the reader while waiting for a disconnect.
+_AHEAD_LIMIT = 2**16
+#: The longest line by default, in bytes, as in aiohttp.
+DEFAULT_LIMIT = 2**19
 
 
 class RequestPayloadError(Exception):
     """The request's body cannot be read: it is malformed, or its framing is."""
+
+
+class LineTooLong(ValueError, RequestPayloadError):
+    """A line, or what comes before a separator, is longer than the reader takes."""
+
+
+class BodyTooShort(asyncio.IncompleteReadError, RequestPayloadError):
+    """The body ends before the number of bytes that was asked for."""
 
 
 class PayloadAccessError(Exception):
@@ -41,7 +55,7 @@ class StreamReader:
 
     ``receive`` is the ASGI callable of the request; without one the stream is fed by `feed_data` and `feed_eof`, as
     tests do. ``limit`` is the length in bytes of the longest line that `readline` gives; ``decoder`` undoes a content
-    coding.
+    coding; ``on_disconnect`` is called when the client is found to have gone.
 
     Every reading method raises `ClientConnectionResetError` when the client leaves before the body is complete,
     `RequestPayloadError` for a content coding that cannot be undone, and RuntimeError when another task is reading
@@ -49,9 +63,15 @@ class StreamReader:
     """
 
     def __init__(
-        self, receive: Receive | None = None, *, limit: int = DEFAULT_LIMIT, decoder: ContentDecoder | None = None
+        self,
+        receive: Receive | None = None,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        decoder: ContentDecoder | None = None,
+        on_disconnect: Callable[[], None] | None = None,
     ) -> None:
         self._receive = receive
+        self._on_disconnect = on_disconnect
         self._decoder = decoder
         self._decoded: Iterator[bytes] | None = None
         self._received_all = False
@@ -121,7 +141,10 @@ class StreamReader:
         self._wake()
         callbacks, self._eof_callbacks = self._eof_callbacks, []
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except Exception:
+                logger.exception("Exception in eof callback")
 
     def feed_message(self, message: Message) -> None:
         """Take in a message that was received outside of the stream."""
@@ -139,6 +162,8 @@ class StreamReader:
                 self.feed_eof()
         elif message["type"] == "http.disconnect":
             self.disconnected = True
+            if self._on_disconnect is not None:
+                self._on_disconnect()
             if not self._eof and self._exception is None:
                 self.set_exception(ClientConnectionResetError("The client disconnected before the body was complete"))
 
@@ -169,7 +194,8 @@ class StreamReader:
             self._wake_disconnect_waiters()
 
     def unread_data(self, data: bytes) -> None:
-        """Put ``data`` back before what can be read."""
+        """Put ``data`` back before what can be read; deprecated, as in aiohttp."""
+        warnings.warn("unread_data() is deprecated", DeprecationWarning, stacklevel=2)
         if data:
             if self._offset:
                 self._chunks[0] = self._chunks[0][self._offset :]
@@ -219,7 +245,7 @@ class StreamReader:
             await self._pull()
         self._raise_exception()
         if self._size < n:
-            raise asyncio.IncompleteReadError(self._take_all(), n)
+            raise BodyTooShort(self._take_all(), n)
         return self._take(n)
 
     async def readline(self, *, max_line_length: int | None = None) -> bytes:
@@ -244,7 +270,7 @@ class StreamReader:
                 piece = self._take((end or len(chunk)) - start)
                 size += len(piece)
                 if size > limit:
-                    raise ValueError("Chunk too big")
+                    raise LineTooLong("Chunk too big")
                 pieces.append(piece)
                 if end is not None:
                     return b"".join(pieces)
@@ -294,7 +320,7 @@ class StreamReader:
         """
         if self._receive is None or self._pending is not None or self.disconnected or self._reading:
             return
-        if self._size >= self._limit or self._decoded is not None:
+        if self._size >= _AHEAD_LIMIT or self._decoded is not None:
             return
         self._pending = asyncio.ensure_future(self._next_message(self._receive))
         self._pending.add_done_callback(self._on_watched)

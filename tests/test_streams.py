@@ -147,7 +147,8 @@ def test_every_byte_is_read_once_and_in_order(pieces: list[bytes], calls: list[s
             if call == "unread":
                 if not got:
                     continue
-                stream.unread_data(got[-2:])
+                with pytest.warns(DeprecationWarning):
+                    stream.unread_data(got[-2:])
                 got = got[:-2]
             elif call.startswith("read") and call[4:].isdigit():
                 got += await stream.read(int(call[4:]))
@@ -178,7 +179,8 @@ async def test_read_nowait() -> None:
 async def test_unread_data() -> None:
     stream = stream_of(b"bcd")
     assert await stream.read(1) == b"b"
-    stream.unread_data(b"ab")
+    with pytest.warns(DeprecationWarning, match="unread_data"):
+        stream.unread_data(b"ab")
     assert await stream.read() == b"abcd"
 
 

@@ -6,16 +6,13 @@ from typing import Any
 
 import pytest
 
-from framework.streams import ClientConnectionResetError, StreamReader
+from framework.streams import ClientConnectionResetError
 from framework.writers import ResponseWriter
 from tests.driver import Driver
 
 
 def writer_to(driver: Driver, *, length: int | None = None, empty: bool = False, gone: bool = False) -> ResponseWriter:
-    stream = StreamReader()
-    if gone:
-        stream.feed_message({"type": "http.disconnect"})
-    return ResponseWriter(driver.send, stream=stream, length=length, empty=empty)
+    return ResponseWriter(driver.send, length=length, empty=empty, is_disconnected=lambda: gone)
 
 
 async def test_the_messages() -> None:

@@ -531,7 +531,7 @@ async def test_an_oserror_of_send_while_writing(caplog: pytest.LogCaptureFixture
             raise
         return response
 
-    driver = Driver.http(app_with(handler))
+    driver = Driver.http(app_with(handler), asgi={"version": "3.0", "spec_version": "2.4"})
     await driver.run()
     assert len(raised) == 1
     assert errors(caplog) == []

@@ -32,7 +32,7 @@ async def test_s17_the_generator_of_an_iterable_is_closed_when_the_client_leaves
 
     app = web.Application()
     app.router.add_get("/", handler)
-    driver = Driver.http(app)
+    driver = Driver.http(app, asgi={"version": "3.0", "spec_version": "2.4"})
     task = driver.start()
     await driver.until_sent(3)
     assert rows.open
