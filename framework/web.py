@@ -39,6 +39,7 @@ from framework.routing.resources import (
     Resource,
 )
 from framework.routing.routes import AbstractRoute, ResourceRoute
+from framework.routing.static import StaticResource
 from framework.routing.views import View
 from framework.serving.run import run_app
 from framework.serving.runners import GracefulExit
@@ -72,6 +73,7 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "RouteDef",
     "RouteTableDef",
     "StaticDef",
+    "StaticResource",
     "StreamResponse",
     "UrlDispatcher",
     "UrlMappingMatchInfo",
@@ -104,7 +106,6 @@ _NOT_YET = frozenset(
         "Server",
         "ServerRunner",
         "SockSite",
-        "StaticResource",
         "TCPSite",
         "UnixSite",
         "WSCloseCode",

@@ -27,14 +27,14 @@ SHELVES = """
     .
     typedefs hdrs keys reify http_version storage
     sansio sansio.headers sansio.text sansio.conditions sansio.cookies sansio.forms sansio.forwarded sansio.json
-    sansio.paths sansio.codings sansio.negotiation sansio.disposition sansio.multipart
+    sansio.paths sansio.file_names sansio.codings sansio.negotiation sansio.disposition sansio.multipart
     signals cleanup background config_dict content content_lines payloads compression
     streams transports writers
     stream_responses responses
     exceptions multipart uploads
     request_headers request_body requests event_source
     routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info
-    routing.resources routing.matcher routing.dispatcher
+    routing.resources routing.static routing.matcher routing.dispatcher
     middlewares
     asgi asgi.errors asgi.http asgi.websocket asgi.lifespan
     applications

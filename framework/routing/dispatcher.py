@@ -21,6 +21,7 @@ from framework.routing.resources import (
     path_to_match,
 )
 from framework.routing.routes import AbstractRoute, ExpectHandler
+from framework.routing.static import CacheControl, StaticResource
 from framework.routing.templates import is_dynamic
 
 if TYPE_CHECKING:
@@ -286,12 +287,31 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
         show_index: bool = False,
         follow_symlinks: bool = False,
         append_version: bool = False,
+        cache_control: CacheControl | None = None,
+        html: bool = False,
+        fallback: str | None = None,
     ) -> AbstractResource:
-        """Serve the files of a folder: not in this version, which raises NotImplementedError."""
-        raise NotImplementedError(
-            "Static files are not served yet: put them behind the ASGI server's proxy, "
-            "or read the file in a handler and return web.Response(body=...)"
+        """Serve the files of the folder ``path`` under ``prefix``; the arguments are those of `StaticResource`.
+
+        Raises as `StaticResource` and `register_resource` do.
+        """
+        if not prefix.startswith("/"):
+            raise ValueError(f"The prefix {prefix!r} must start with a slash")
+        resource = StaticResource(
+            prefix.removesuffix("/"),
+            path,
+            name=name,
+            expect_handler=expect_handler,
+            chunk_size=chunk_size,
+            show_index=show_index,
+            follow_symlinks=follow_symlinks,
+            append_version=append_version,
+            cache_control=cache_control,
+            html=html,
+            fallback=fallback,
         )
+        self.register_resource(resource)
+        return resource
 
     def add_head(self, path: str, handler: Handler, **kwargs: Any) -> AbstractRoute:
         """Add a HEAD route."""

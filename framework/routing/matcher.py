@@ -32,8 +32,8 @@ from framework.routing.resources import (
     MatchedSubAppResource,
     PlainResource,
     PrefixedSubAppResource,
-    Resource,
 )
+from framework.routing.static import StaticResource
 from framework.sansio.paths import unquote_path_safe
 
 if TYPE_CHECKING:
@@ -155,11 +155,16 @@ class _Node:
 
 
 class _Tail(NamedTuple):
-    """Something that matches any number of further segments: a template by its expression, a prefix always."""
+    """Something that matches any number of further segments.
+
+    A template does by its expression, a static resource by the name of the file that it finds in the path, a
+    sub-application's prefix always.
+    """
 
     rank: tuple[int, int]
     target: _Leaf | Matcher
-    pattern: re.Pattern[str] | None
+    pattern: re.Pattern[str] | None = None
+    file_name: Callable[[str], str | None] | None = None
 
 
 class Matcher:
@@ -189,7 +194,7 @@ class Matcher:
                 case PrefixedSubAppResource():
                     _refuse_overrides(resource, PrefixedSubAppResource, "resolve", "covers")
                     node = self._walk(resource.canonical)
-                    node.tails.append(_Tail(rank, self._sub_matcher(resource), None))
+                    node.tails.append(_Tail(rank, self._sub_matcher(resource)))
                 case PlainResource():
                     _refuse_overrides(resource, PlainResource, "resolve", "match")
                     path = resource.canonical
@@ -212,6 +217,10 @@ class Matcher:
                         node.tails.append(_Tail(rank, leaf, template.pattern))
                     else:
                         node.leaves.append(leaf)
+                case StaticResource():
+                    _refuse_overrides(resource, StaticResource, "resolve", "covers", "file_name")
+                    leaf = self._leaf(rank, resource, ("filename",))
+                    self._walk(resource.canonical).tails.append(_Tail(rank, leaf, None, resource.file_name))
                 case _:
                     raise Irregular(resource)
 
@@ -313,11 +322,14 @@ class Matcher:
                 return
 
     def _collect_tails(self, node: _Node, path: str, values: Values, found: list[_Found]) -> None:
-        for rank, target, pattern in node.tails:
-            if pattern is None:
+        for rank, target, pattern, file_name in node.tails:
+            if pattern is not None:
+                if (match := pattern.fullmatch(path)) is not None:
+                    found.append((rank, target, tuple(match.groupdict().values())))
+            elif file_name is None:
                 found.append((rank, target, values))
-            elif (match := pattern.fullmatch(path)) is not None:
-                found.append((rank, target, tuple(match.groupdict().values())))
+            elif (name := file_name(path)) is not None:
+                found.append((rank, target, (name,)))
 
     def _walk(self, path: str) -> _Node:
         node = self._root
@@ -325,7 +337,7 @@ class Matcher:
             node = node.literal(segment)
         return node
 
-    def _leaf(self, rank: tuple[int, int], resource: Resource, names: tuple[str, ...]) -> _Leaf:
+    def _leaf(self, rank: tuple[int, int], resource: AbstractResource, names: tuple[str, ...]) -> _Leaf:
         methods = {route.method: Endpoint(route, names, self._apps, self._chain) for route in resource}
         return _Leaf(rank, methods, methods.get(hdrs.METH_ANY))
 

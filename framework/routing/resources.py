@@ -226,8 +226,8 @@ class PrefixResource(AbstractResource):
     def __init__(self, prefix: str, *, name: str | None = None) -> None:
         if prefix and not prefix.startswith("/"):
             raise ValueError(f"The prefix {prefix!r} must start with a slash")
-        if prefix in ("", "/"):
-            raise ValueError("Prefix cannot be empty")
+        if prefix.endswith("/"):
+            raise ValueError(f"The prefix {prefix!r} must not end with a slash")
         super().__init__(name=name)
         self._prefix = requote_path(prefix)
 
@@ -251,7 +251,10 @@ class PrefixedSubAppResource(PrefixResource):
     """A sub-application below a prefix. What lies below the prefix is its own to answer, 404 included."""
 
     def __init__(self, prefix: str, app: Application) -> None:
-        super().__init__(prefix.rstrip("/"))
+        prefix = prefix.rstrip("/")
+        if not prefix:
+            raise ValueError("Prefix cannot be empty")
+        super().__init__(prefix)
         self._app = app
         self._add_prefix_to_resources(self._prefix)
 

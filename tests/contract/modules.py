@@ -36,8 +36,5 @@ async def handler(request: Any) -> Any:
 
 
 def add_static(web: Any, prefix: str, path: Any, **options: Any) -> Any:
-    """A static resource of a new application; an expected failure where static files are not served yet."""
-    try:
-        return web.Application().router.add_static(prefix, path, **options)
-    except NotImplementedError as exc:
-        pytest.xfail(str(exc))
+    """A static resource of a new application."""
+    return web.Application().router.add_static(prefix, path, **options)
