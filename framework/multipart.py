@@ -315,7 +315,9 @@ class BodyPartReader:
 
     def at_eof(self) -> bool:
         """Whether all of the content was read, or the part left behind."""
-        return self._offset >= len(self._piece) and not self._is_open()
+        if self._parts.number != self._number:
+            return True
+        return self._offset >= len(self._piece) and not self._parts.in_part
 
     async def next(self) -> bytes | None:
         """All of the content, then None."""
@@ -344,7 +346,7 @@ class BodyPartReader:
         if not await self._fill():
             return b""
         if self.headers.get(hdrs.CONTENT_TRANSFER_ENCODING, "").lower() == "base64":
-            return self._take(self._offset + await self._group_base64(size))
+            size = await self._group_base64(size)
         return self._take(self._offset + size)
 
     async def _group_base64(self, size: int) -> int:
@@ -352,7 +354,7 @@ class BodyPartReader:
         while True:
             window = self._piece[self._offset : self._offset + size]
             end = align_base64(window)
-            if end or len(window) >= size or not self._is_open():
+            if end or len(window) >= size:
                 return end or len(window)
             more = await self._parts.next_piece()
             if not more:
@@ -382,13 +384,12 @@ class BodyPartReader:
         while await self._fill():
             self._offset = len(self._piece)
 
-    def _is_open(self) -> bool:
-        return self._parts.in_part and self._parts.number == self._number
-
     async def _fill(self) -> bool:
         """Wait for something to be at hand; False at the end."""
-        if self._offset >= len(self._piece):
-            self._piece, self._offset = (await self._parts.next_piece() if self._is_open() else b""), 0
+        if self._parts.number != self._number:
+            self._piece = b""
+        elif self._offset >= len(self._piece):
+            self._piece, self._offset = await self._parts.next_piece(), 0
         return bool(self._piece)
 
     def _take(self, end: int) -> bytes:
@@ -397,7 +398,7 @@ class BodyPartReader:
         self._offset = end
         if end >= len(piece):
             # So that `at_eof` tells the end as soon as it is known.
-            self._piece, self._offset = (self._parts.piece_at_hand() if self._is_open() else b""), 0
+            self._piece, self._offset = self._parts.piece_at_hand(), 0
         return piece[start:end] if start or end < len(piece) else piece
 
     def _check_size(self, size: int) -> None:

@@ -19,7 +19,7 @@ __all__ = ("Disposition", "disposition_parameter", "parse_disposition", "parse_f
 
 _is_token: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 # Possessive repetitions: no other way to match is tried.
-_NAME: Final = re.compile(r"[ \t]*+([^\s;=\"]++)[ \t]*+=[ \t]*+")
+_NAME: Final = re.compile(r"([^;=\"]++)=[ \t]*+")
 _ESCAPED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"[ \t]*+(?=;|$)', re.DOTALL)
 # A browser does not escape a backslash, also not before the last quote.
 _UNESCAPED: Final = re.compile(r'"([^"]*+)"[ \t]*+(?=;|$)')
@@ -72,7 +72,7 @@ def parse_disposition(value: str) -> Disposition:
         name = _NAME.match(value, position)
         if name is None:
             return Disposition(None, {}, is_malformed=True)
-        key, start = name[1].lower(), name.end()
+        key, start = name[1].strip().lower(), name.end()
         found = _ESCAPED.match(value, start) or _UNESCAPED.match(value, start)
         if found is not None:
             text = _unquote(found[1], key)
