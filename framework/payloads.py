@@ -6,7 +6,7 @@ import asyncio
 import io
 import mimetypes
 import os
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import IO, Any, cast
 from urllib.parse import quote
 
@@ -19,12 +19,22 @@ _BINARY = "application/octet-stream"
 
 
 class Payload:
-    """A body that is sent in pieces; ``size`` is in bytes, None where it is not known before the end."""
+    """A body that is sent in pieces."""
 
     def __init__(self, body: AsyncIterable[bytes], size: int | None = None) -> None:
         self._body = body
         self._iterator: AsyncIterator[bytes] | None = None
-        self.size = size
+        self._size = size
+
+    @property
+    def size(self) -> int | None:
+        """The length in bytes, None where it is not known before the end."""
+        return self._size
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that the body brings."""
+        return {hdrs.CONTENT_TYPE: _BINARY}
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         self._iterator = aiter(self._body)
@@ -77,6 +87,8 @@ def as_payload(body: Any) -> tuple[bytes | Payload, dict[str, str]]:
     if isinstance(body, io.IOBase):
         file = cast("IO[bytes]", body)
         return FilePayload(file), {hdrs.CONTENT_TYPE: _guess_type(file), **_disposition(file)}
+    if isinstance(body, Payload):
+        return body, dict(body.headers)
     if isinstance(body, AsyncIterable):
         return Payload(body), {hdrs.CONTENT_TYPE: _BINARY}
     raise ValueError(
