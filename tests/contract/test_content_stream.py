@@ -201,7 +201,7 @@ async def test_line_over_the_limit(backend: Backend, read: Look) -> None:
     if backend.name == "aiohttp":
         assert type(caught.value).__name__ == "LineTooLong"
     else:
-        assert type(caught.value) is ValueError
+        assert isinstance(caught.value, ValueError)
 
 
 async def test_line_of_hundreds_of_kilobytes(backend: Backend) -> None:
