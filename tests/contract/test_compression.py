@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import io
 import json
+import os
 import threading
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,7 +19,7 @@ import httpx
 import pytest
 
 from tests.contract import modules
-from tests.contract.backends import Backend, SocketBackend, exchange
+from tests.contract.backends import PATIENCE, Backend, SocketBackend, exchange
 
 web = modules.web
 
@@ -679,6 +680,72 @@ async def test_content_length_and_compression_of_a_stream(backend: Backend) -> N
         return response
 
     assert (await fetch(backend, handler)).body == b"abc"
+
+
+async def test_write_of_a_compressed_stream_after_the_client_left(socket_backend: SocketBackend) -> None:
+    errors: list[Exception] = []
+    ended = asyncio.Event()
+
+    async def handler(request: Any) -> Any:
+        response = socket_backend.web.StreamResponse()
+        response.enable_compression(socket_backend.web.ContentCoding.gzip)
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(os.urandom(100_000))
+                await asyncio.sleep(0)
+        except Exception as exc:
+            errors.append(exc)
+            raise
+        finally:
+            ended.set()
+
+    app = socket_backend.web.Application()
+    app.router.add_get("/", handler)
+    async with socket_backend.serve(app) as (host, port), asyncio.timeout(PATIENCE):
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await reader.readexactly(1000)
+        writer.transport.abort()
+        await ended.wait()
+    (error,) = errors
+    assert isinstance(error, ConnectionResetError)
+
+
+async def test_compressed_stream_that_is_broken_off(socket_backend: SocketBackend) -> None:
+    """It never looks whole."""
+
+    async def handler(request: Any) -> Any:
+        response = socket_backend.web.StreamResponse()
+        response.enable_compression()
+        await response.prepare(request)
+        await response.write(b"abc")
+        raise ValueError
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await fetch(socket_backend, handler)
+
+
+async def test_compressed_streams_at_the_same_time(backend: Backend) -> None:
+    """Each has a compressor of its own."""
+    web = backend.web
+
+    async def handler(request: Any) -> Any:
+        response = web.StreamResponse()
+        response.enable_compression()
+        await response.prepare(request)
+        for _ in range(20):
+            await response.write(request.path.encode() * 10)
+            await asyncio.sleep(0)
+        return response
+
+    app = web.Application()
+    app.router.add_get("/{name}", handler)
+    async with backend.client(app) as client:
+        paths = [f"/{number}" for number in range(5)]
+        headers = {"Accept-Encoding": "gzip"}
+        answers = await asyncio.gather(*(client.get(path, headers=headers) for path in paths))
+    assert [each.text for each in answers] == [path * 200 for path in paths]
 
 
 # --- Files and iterables --------------------------------------------------------------------------

@@ -100,6 +100,13 @@ async def test_several_codings_are_left_to_the_handler(backend: Backend, coding:
     assert await read(backend, coding, GZIP) == GZIP
 
 
+@pytest.mark.parametrize("codings", [("gzip", "gzip"), ("identity", "gzip")], ids=["same", "other"])
+async def test_content_encoding_in_two_lines(backend: Backend, codings: tuple[str, str]) -> None:
+    """One of the lines counts, the last."""
+    headers = [("Content-Encoding", coding) for coding in codings]
+    assert await observe(backend, lambda r: r.read(), "POST", content=GZIP, headers=headers) == b"hello"
+
+
 @pytest.mark.parametrize("coding", list(COMPRESS))
 async def test_empty_body_of_a_coding(backend: Backend, coding: str) -> None:
     assert await read(backend, coding, b"") == b""

@@ -475,6 +475,28 @@ async def test_unread_data_after_the_end(backend: Backend) -> None:
     assert await reading(backend, read, b"abc") == (False, True, b"xyz", True)
 
 
+async def test_loop_until_at_eof(backend: Backend) -> None:
+    async def read(content: Any) -> bytes:
+        parts = []
+        while not content.at_eof():
+            parts.append(await content.read(3))
+        return b"".join(parts)
+
+    assert await reading(backend, read, b"abcdefgh") == b"abcdefgh"
+    assert await reading(backend, read, b"ab", b"cdef", b"gh") == b"abcdefgh"
+
+
+@pytest.mark.parametrize("size", [3, 200_000])
+async def test_at_eof_after_exactly_the_content_length(backend: Backend, size: int) -> None:
+    """Nothing more can follow, whatever the server has still to say."""
+
+    async def read(content: Any) -> Any:
+        await content.readexactly(size)
+        return content.at_eof()
+
+    assert await reading(backend, read, b"x" * size) is True
+
+
 # --- The stream and the calls of the request ------------------------------------------------------
 
 
@@ -788,6 +810,99 @@ async def test_echo_while_reading(backend: Backend) -> None:
         return response
 
     assert (await ask(backend, handler, "POST", content=pieces(b"a\nb", b"\nc"))).content == b"A\nB\nC"
+
+
+# --- Readers that wait ----------------------------------------------------------------------------
+
+
+async def waiting(backend: SocketBackend, read: Look, *sent: bytes) -> Any:
+    """What `read(request.content)` gives for a body of ten bytes, which the client sends piece by piece."""
+    outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    rest = list(sent)
+
+    async def handler(request: Any) -> Any:
+        try:
+            outcome.set_result(await read(request.content))
+        except Exception as exc:
+            outcome.set_exception(exc)
+        return backend.web.Response()
+
+    app = backend.web.Application()
+    app.router.add_post("/", handler)
+    async with backend.serve(app) as (host, port), asyncio.timeout(PATIENCE):
+        _, writer = await asyncio.open_connection(host, port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n")
+        while not outcome.done():
+            await asyncio.sleep(0.05)
+            if rest:
+                writer.write(rest.pop(0))
+        writer.close()
+        await writer.wait_closed()
+        return outcome.result()
+
+
+async def test_second_reader_at_the_same_time(socket_backend: SocketBackend) -> None:
+    async def read(content: Any) -> Any:
+        first = asyncio.create_task(content.read())
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError):
+            await content.read()
+        return await first
+
+    assert await waiting(socket_backend, read, b"abcde", b"fghij") == b"abcdefghij"
+
+
+async def test_read_that_was_given_up_loses_nothing(socket_backend: SocketBackend) -> None:
+    async def read(content: Any) -> Any:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await content.read()
+        assert not content.at_eof()
+        return await content.read()
+
+    assert await waiting(socket_backend, read, b"abc", b"defgh", b"ij") == b"abcdefghij"
+
+
+async def test_exception_wakes_the_reader(socket_backend: SocketBackend) -> None:
+    async def read(content: Any) -> Any:
+        reader = asyncio.create_task(content.readany())
+        await asyncio.sleep(0)
+        content.set_exception(LookupError("enough"))
+        with pytest.raises(LookupError, match="enough"):
+            await reader
+        return "woken"
+
+    assert await waiting(socket_backend, read) == "woken"
+
+
+async def test_reader_gets_each_piece_as_it_comes(socket_backend: SocketBackend) -> None:
+    async def read(content: Any) -> Any:
+        return await all_of(content.iter_any())
+
+    assert await waiting(socket_backend, read, b"abc", b"defgh", b"ij") == [b"abc", b"defgh", b"ij"]
+
+
+async def test_line_that_comes_in_two_pieces(socket_backend: SocketBackend) -> None:
+    async def read(content: Any) -> Any:
+        return await content.readline(), await content.readline(), await content.readline()
+
+    assert await waiting(socket_backend, read, b"ab", b"c\nde", b"f\ng\n") == (b"abc\n", b"def\n", b"g\n")
+
+
+async def test_two_tasks_take_turns(socket_backend: SocketBackend) -> None:
+    """With a lock of their own, several tasks can share a body."""
+
+    async def read(content: Any) -> Any:
+        lock = asyncio.Lock()
+
+        async def take() -> bytes:
+            async with lock:
+                data: bytes = await content.readexactly(5)
+                return data
+
+        return await asyncio.gather(take(), take())
+
+    assert await waiting(socket_backend, read, b"abc", b"defg", b"hij") == [b"abcde", b"fghij"]
 
 
 # --- The client leaves ----------------------------------------------------------------------------
