@@ -11,7 +11,8 @@ import binascii
 import io
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 from urllib.parse import quote, urlencode
@@ -19,7 +20,6 @@ from urllib.parse import quote, urlencode
 from framework import hdrs
 from framework.payloads import Payload, as_payload
 from framework.sansio import json as sansio_json
-from framework.sansio.codings import ContentEncoder
 from framework.sansio.headers import HeaderMap, parse_content_type
 from framework.typedefs import LooseHeaders
 
@@ -39,7 +39,7 @@ _JOINED: Final = 2**16
 
 
 class _Writer(Protocol):
-    async def write(self, data: bytes, /) -> object: ...
+    def write(self, data: bytes, /) -> Awaitable[object]: ...
 
 
 class BodyPartWriter(Payload):
@@ -89,7 +89,7 @@ class BodyPartWriter(Payload):
         """
         if not _is_token(disptype):
             raise ValueError(f"bad content disposition type {disptype!r}: it must be a token such as form-data")
-        parts = [disptype.lower()]
+        parts = [disptype]
         for name, value in params.items():
             if not _is_token(name):
                 raise ValueError(f"bad content disposition parameter {name!r}: its name must be a token")
@@ -319,19 +319,20 @@ class _Encoder:
     """Makes the Content-Encoding and the Content-Transfer-Encoding of a part."""
 
     def __init__(self, encoding: str, transfer_encoding: str) -> None:
-        self._compressor = ContentEncoder(encoding) if _changes(encoding) else None
+        self._compressor = _compressor(encoding)
         self._transfer_encoding = transfer_encoding
         self._rest = b""
+        self._begun = False
 
     def encode(self, data: bytes) -> bytes:
         """What can be sent of ``data`` already; the rest is kept for the next call."""
         if self._compressor is not None:
-            data = self._compressor.encode(data)
+            data = self._compressor.compress(data)
         return self._encode_transfer(data)
 
     def finish(self) -> bytes:
         """The end of the part."""
-        data = b"" if self._compressor is None else self._compressor.finish()
+        data = b"" if self._compressor is None else self._compressor.flush()
         return self._encode_transfer(data, last=True)
 
     def _encode_transfer(self, data: bytes, *, last: bool = False) -> bytes:
@@ -344,8 +345,20 @@ class _Encoder:
         if self._transfer_encoding == "quoted-printable" and data:
             # RFC 2045, section 6.7: a line has at most 76 characters, and a soft break may end any.
             lines = binascii.b2a_qp(data, istext=False).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-            return lines if last else lines + b"=\r\n"
+            if self._begun:
+                return b"=\r\n" + lines
+            self._begun = True
+            return lines
         return data
+
+
+def _compressor(encoding: str) -> Any:
+    if encoding == "gzip":
+        return zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    if encoding == "deflate":
+        # The bare format (RFC 1951), as in aiohttp, whose reader knows no other in a part.
+        return zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return None
 
 
 def _encodings(part: BodyPartWriter) -> tuple[str, str]:

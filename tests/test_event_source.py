@@ -245,7 +245,7 @@ async def test_a_ping_to_nobody_ends_the_stream() -> None:
         happened.append("after the block")
         return response
 
-    driver = driver_for(handler)
+    driver = driver_for(handler, asgi={"version": "3.0", "spec_version": "2.4"})
     await driver.run()
     assert happened == ["after the block"]
 
