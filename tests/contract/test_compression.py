@@ -485,6 +485,54 @@ async def test_partial_content(backend: Backend) -> None:
     assert received.coding == ("gzip" if backend.name == "aiohttp" else None)
 
 
+@pytest.mark.parametrize("content_type", ["image/png", "application/zip", "text/html"])
+async def test_every_content_type_is_compressed(backend: Backend, content_type: str) -> None:
+    received = await compressed(backend, body=b"x" * 100, content_type=content_type)
+    assert (received.coding, received.headers["Content-Type"]) == ("gzip", content_type)
+
+
+@pytest.mark.parametrize("status", [201, 206, 404, 500])
+async def test_every_status_with_a_body_is_compressed(backend: Backend, status: int) -> None:
+    received = await compressed(backend, text=TEXT, status=status)
+    assert (received.status, received.coding, received.body) == (status, "gzip", TEXT.encode())
+
+
+async def test_cookies_and_headers_are_sent_beside(backend: Backend) -> None:
+    def make() -> Any:
+        response = backend.web.Response(text=TEXT, headers={"X-A": "1"})
+        response.set_cookie("name", "value")
+        return response
+
+    received = await compressed(backend, make=make)
+    assert received.coding == "gzip"
+    assert received.headers["X-A"] == "1"
+    assert received.headers["Set-Cookie"].startswith("name=value")
+
+
+async def test_response_sent_by_the_handler(backend: Backend) -> None:
+    async def handler(request: Any) -> Any:
+        response = backend.web.Response(text=TEXT)
+        response.enable_compression()
+        await response.prepare(request)
+        await response.write_eof()
+        await response.write_eof()
+        return response
+
+    received = await fetch(backend, handler)
+    assert (received.coding, received.body) == ("gzip", TEXT.encode())
+
+
+async def test_content_length_header_that_is_set_afterwards(backend: Backend) -> None:
+    async def handler(request: Any) -> Any:
+        response = backend.web.Response(text=TEXT)
+        response.enable_compression()
+        response.headers["Content-Length"] = "600"
+        return response
+
+    received = await fetch(backend, handler)
+    assert received.headers.get_list("Content-Length") == [str(len(received.raw))]
+
+
 async def test_chunked(backend: Backend) -> None:
     def make() -> Any:
         response = backend.web.Response(text=TEXT)
@@ -518,8 +566,8 @@ async def test_exception_as_a_response(backend: Backend) -> None:
     assert (received.status, received.coding, received.body) == (404, "gzip", TEXT.encode())
 
 
-@pytest.mark.parametrize("size", [0, 1, 599, 600, 1_000_000])
-async def test_zlib_executor_size(backend: Backend, size: int) -> None:
+@pytest.mark.parametrize("size", [None, 0, 1, 599, 600, 1_000_000])
+async def test_zlib_executor_size(backend: Backend, size: int | None) -> None:
     received = await compressed(backend, text=TEXT, zlib_executor_size=size)
     assert (received.coding, received.body) == ("gzip", TEXT.encode())
 
@@ -760,6 +808,12 @@ async def numbers() -> AsyncIterator[bytes]:
 async def test_async_generator(backend: Backend) -> None:
     received = await compressed(backend, make=lambda: backend.web.Response(body=numbers()))
     assert (received.coding, received.body) == ("gzip", b"".join(b"%d," % number for number in range(100)))
+    assert "Content-Length" not in received.headers
+
+
+async def test_head_of_an_async_generator(backend: Backend) -> None:
+    received = await compressed(backend, method="HEAD", make=lambda: backend.web.Response(body=numbers()))
+    assert (received.status, received.coding, received.raw) == (200, "gzip", b"")
     assert "Content-Length" not in received.headers
 
 
