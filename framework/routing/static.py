@@ -19,6 +19,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import quote_from_bytes
 
 from yarl import URL
 
@@ -47,6 +48,9 @@ CacheControl = str | Callable[[str], str | None]
 _NO_SUCH_FILE: Final = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EILSEQ}
 )
+
+#: What may stand in a query as it is; the rest, which no client should have sent as it is, ends up encoded.
+_QUERY_SAFE: Final = "!\"$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 #: How many hashes are remembered, and for how many seconds after a change a file may change again unnoticed: the
 #: coarsest time stamps, those of FAT, tell two seconds apart.
@@ -270,7 +274,9 @@ class StaticResource(PrefixResource):
         real = os.path.realpath(path)
         if real != str(self._directory) and not real.startswith(self._root + os.sep):
             return None
-        return real, os.lstat(real)
+        status = os.lstat(real)
+        # What is still a link leads round in a circle.
+        return None if stat.S_ISLNK(status.st_mode) else (real, status)
 
     def _answer_file(
         self,
@@ -331,12 +337,12 @@ class StaticResource(PrefixResource):
         except FileNotFoundError:
             return None
 
-    def _slash_location(self, request: Request, segments: list[str]) -> str:
+    def _slash_location(self, request: Request, segments: list[str]) -> URL:
         """The path of a directory with a slash at its end, and the request's query."""
         path = self._own_path(request) + quote_path("/".join(["", *segments, ""]))
-        _, question_mark, query = request.raw_path.partition("?")
+        query = quote_from_bytes(request.scope.get("query_string", b""), safe=_QUERY_SAFE)
         # Two slashes at the beginning, or a backslash, would make a host of what follows.
-        return "/" + path.lstrip("/\\") + question_mark + query
+        return URL("/" + path.lstrip("/\\") + (query and "?" + query), encoded=True)
 
     def _own_path(self, request: Request) -> str:
         """The prefix, percent-encoded, below the path that the application is served at."""
@@ -366,10 +372,10 @@ class StaticResource(PrefixResource):
 
     def _is_directory(self, entry: os.DirEntry[str]) -> bool:
         """Whether a directory is served there: nothing is told of what a link out of the folder leads to."""
-        if not entry.is_symlink() or self._follow_symlinks:
+        if not entry.is_symlink():
             return entry.is_dir()
         real = os.path.realpath(entry.path)
-        return real.startswith(self._root + os.sep) and os.path.isdir(real)
+        return (self._follow_symlinks or real.startswith(self._root + os.sep)) and os.path.isdir(real)
 
 
 def _printable(name: str) -> str:

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -53,7 +54,14 @@ class Mount:
     table: Table
 
 
-Table = tuple["Route | Mount", ...]
+@dataclass(frozen=True)
+class Static:
+    """A folder of files below a prefix; empty for the root."""
+
+    prefix: str
+
+
+Table = tuple["Route | Mount | Static", ...]
 Request = tuple[str, str, str]  # method, raw path, host
 
 LITERALS = ("a", "b", "ab", "a.b", "v1", "1", "a-b", "x+y")
@@ -108,11 +116,12 @@ routes = st.builds(
 )
 prefixes = st.lists(literal, min_size=1, max_size=2).map(lambda parts: "/" + "/".join(parts)) | st.just("/a/")
 inner_routes = mostly(routes, st.builds(Route, st.just("GET"), st.just("")))
-innermost = st.lists(inner_routes, max_size=4).map(tuple)
-inner = st.lists(mostly(inner_routes, st.builds(Mount, prefixes, innermost)), max_size=4).map(tuple)
+statics = st.builds(Static, prefixes.map(lambda prefix: prefix.rstrip("/")) | st.just(""))
+innermost = st.lists(mostly(inner_routes, statics), max_size=4).map(tuple)
+inner = st.lists(mostly(inner_routes, st.builds(Mount, prefixes, innermost) | statics), max_size=4).map(tuple)
 domains = st.sampled_from(["a.example", "*.example", "b.example:81", "b.*"])
 mounts = st.builds(Mount, mostly(prefixes, domains), inner)
-tables = st.lists(mostly(routes, mounts), max_size=8).map(tuple)
+tables = st.lists(mostly(routes, mounts | statics), max_size=8).map(tuple)
 
 
 def flat(table: Table, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -120,6 +129,8 @@ def flat(table: Table, prefix: str = "") -> Iterator[tuple[str, str]]:
     for entry in table:
         if isinstance(entry, Route):
             yield entry.method.upper(), prefix + entry.path
+        elif isinstance(entry, Static):
+            yield "GET", f"{prefix}{entry.prefix}/{{name:.*}}"
         else:
             yield from flat(entry.table, prefix + (entry.prefix.rstrip("/") if entry.prefix[0] == "/" else ""))
 
@@ -227,6 +238,10 @@ def build(web: Any, table: Table, log: list[object], numbers: Iterator[int]) -> 
                     log.append(app.add_subapp(entry.prefix, sub).canonical)
                 else:
                     app.add_domain(entry.prefix, sub)
+            elif isinstance(entry, Static):
+                resource = static_class(web)(entry.prefix, Path(__file__).parent)
+                resource.number = next(numbers)
+                app.router.register_resource(resource)
             else:
                 handler = answering(web, next(numbers))
                 if entry.method == "GET":
@@ -247,11 +262,26 @@ def answering(web: Any, number: int) -> Any:
     return handler
 
 
+@functools.cache
+def static_class(web: Any) -> Any:
+    """Static resources that answer as the handlers of routes do."""
+
+    class NumberedResource(web.StaticResource):  # type: ignore[misc]
+        async def _handle(self, request: Any) -> Any:
+            return await answering(web, number_of(self._handle))(request)
+
+    return NumberedResource
+
+
+def number_of(handler: Any) -> Any:
+    return handler.number if hasattr(handler, "number") else handler.__self__.number
+
+
 def told(info: Any) -> Answer:
     """What a match info says, in words that do not depend on the package."""
     exception = info.http_exception
     if exception is None:
-        return (200, info.handler.number, info.route.method, dict(info))
+        return (200, number_of(info.handler), info.route.method, dict(info))
     if exception.status == 405:
         return (405, sorted(exception.allowed_methods))
     return (exception.status,)
@@ -316,7 +346,9 @@ def both(table: Table) -> tuple[Any, Any]:
 
 
 def listing(app: Any) -> list[Any]:
-    return [(route.method, route.handler.number, route.name, route.resource.canonical) for route in app.router.routes()]
+    return [
+        (route.method, number_of(route.handler), route.name, route.resource.canonical) for route in app.router.routes()
+    ]
 
 
 # Properties
@@ -334,6 +366,22 @@ def route(path: str, method: str = "POST") -> Route:
 @example(((route("/{x0:.*}"), route("/a/b/c/{x0}")), [("POST", "/a/b/c/", ""), ("POST", "////", "")]))
 @example(
     ((route("/{x0}"), Mount("a.example", (route("/b"),))), [("POST", "/b", "a.example"), ("POST", "/c", "a.example")])
+)
+@example(
+    (
+        (Static("/a"), route("/a/b"), route("/{x0:.*}", "*"), Static("")),
+        [
+            (method, f"/a/{name}", "")
+            for method in ("GET", "POST")
+            for name in ("", "b", "../a", "%2e%2e/a", "b%2F..", "/")
+        ],
+    )
+)
+@example(
+    (
+        (Mount("/a", (Static("/b"),)), Static("/a/b")),
+        [("GET", "/a/b/c", ""), ("POST", "/a/b", ""), ("HEAD", "/a/b", "")],
+    )
 )
 def test_resolution(case: tuple[Table, list[Request]]) -> None:
     """The route, its match_info, 404 or 405, and the allowed methods."""
