@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 
 import httpx
 
-from examples import asgi_middleware, events, hello_aiohttp
+from examples import asgi_middleware, background, events, hello_aiohttp, json_lines
+from tests.driver import Driver
 
 
 def client(app: Any) -> httpx.AsyncClient:
@@ -33,12 +36,68 @@ async def test_hello_aiohttp() -> None:
 
 
 async def test_events() -> None:
-    async with client(events.make_app(interval=0)) as http:
-        response = await http.get("/events")
-    assert response.headers["Content-Type"] == "text/event-stream"
-    *numbers, last = response.text.removesuffix("\n\n").split("\n\n")
-    assert numbers == [f"data: {number}" for number in (5, 4, 3, 2, 1)]
-    assert last == "event: end\ndata: lift-off"
+    app = events.make_app()
+    async with app, client(app) as http:
+        page = await http.get("/")
+        posted = [(await http.post("/messages", data={"text": text})).status_code for text in ("one", "two", "")]
+        streams = [
+            Driver.http(app, target="/events", headers=[(b"last-event-id", last)]) for last in (b"", b"1", b"9", b"x")
+        ]
+        tasks = [stream.start() for stream in streams]
+        for stream, count in zip(streams, (3, 2, 3, 3), strict=True):
+            await stream.until_sent(count)
+        await http.post("/messages", data={"text": "three\nlines"})
+        for stream, count in zip(streams, (4, 3, 4, 4), strict=True):
+            await stream.until_sent(count)
+        streams[0].disconnect()
+        await asyncio.wait_for(tasks[0], 10)
+        await app.shutdown()
+        await asyncio.wait_for(asyncio.gather(*tasks), 10)
+    assert 'new EventSource("/events")' in page.text
+    assert posted == [204, 204, 400]
+    one, two, three = (
+        b"id: %d\r\n%s\r\nretry: 1000\r\n\r\n" % (number, data)
+        for number, data in enumerate((b"data: one", b"data: two", b"data: three\r\ndata: lines"), 1)
+    )
+    assert [stream.body for stream in streams] == [one + two + three, two + three, one + two + three, one + two + three]
+    assert all(stream.complete for stream in streams)
+
+
+async def test_json_lines() -> None:
+    lines = b'{"amount": 2}\n{"amount": 40.5}\n'
+    async with client(json_lines.make_app(interval=0)) as http:
+        numbers = await http.get("/numbers?count=3")
+        total = await http.post("/total", content=lines)
+        running = await http.post("/running-total", content=lines + b"{}\n")
+        refused = [
+            (response.status_code, response.text.partition(":")[0])
+            for content in (lines + b"{", lines + b"[]", b"\n", b'"' * 2**17, b"[" * 50_000)
+            for response in [await http.post("/total", content=content)]
+        ]
+        no_number = await http.get("/numbers?count=x")
+    assert numbers.headers["Content-Type"] == "application/x-ndjson"
+    assert [json.loads(line)["square"] for line in numbers.text.splitlines()] == [0, 1, 4]
+    assert total.json() == {"total": 42.5}
+    assert [json.loads(line) for line in running.text.splitlines()] == [
+        {"total": 2.0},
+        {"total": 42.5},
+        {"error": "Line 3: no amount\n"},
+    ]
+    assert refused == [(400, "Line 3"), (400, "Line 3"), (400, "Line 1"), (400, "Line 1"), (400, "Line 1")]
+    assert no_number.status_code == 400
+
+
+async def test_background() -> None:
+    app = background.make_app(interval=0)
+    async with app, client(app) as http:
+        accepted = await http.post("/orders", data={"item": "tea"})
+        refused = await http.post("/orders", data={"item": ""})
+        while not {"tick", "warm-up"} <= (await http.get("/")).json().keys():
+            await asyncio.sleep(0)
+    assert (accepted.status_code, accepted.text) == (202, "tea is on its way.\n")
+    assert refused.status_code == 400
+    # All that was taken on is done by the time the application has ended.
+    assert app[background.DONE]["packed tea"] == app[background.DONE]["mailed about tea"] == 1
 
 
 async def test_asgi_middleware() -> None:
