@@ -11,8 +11,7 @@ import json
 import sys
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import IO, Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 from urllib.parse import parse_qsl
 
 from multidict import CIMultiDictProxy
@@ -39,7 +38,6 @@ __all__ = (
     "BadContentDispositionHeader",
     "BadContentDispositionParam",
     "BodyPartReader",
-    "FileField",
     "MultipartPayloadError",
     "MultipartReader",
     "boundary_of",
@@ -67,27 +65,6 @@ class BadContentDispositionParam(RuntimeWarning):
 
 class MultipartPayloadError(RequestPayloadError, ValueError):
     """The body is no multipart body, is truncated, or is beyond a limit; uncaught, it is answered with a 400."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileField:
-    """An uploaded file among the fields of a form: ``isinstance(field, web.FileField)`` tells it from a text.
-
-    ``file`` is open for reading and writing, and stands at its start. It is closed when the request has been answered:
-    what is needed longer has to be read or copied before. Small files are in memory and have no ``fileno()``.
-    """
-
-    name: str
-    #: As the client calls it, perhaps with directories; see `safe_filename`.
-    filename: str
-    file: IO[bytes]
-    content_type: str
-    headers: CIMultiDictProxy[str]
-
-    @property
-    def safe_filename(self) -> str:
-        """``filename`` as a name for a file in a folder of yours: without directories, device names and the like."""
-        return safe_filename(self.filename)
 
 
 def parse_content_disposition(header: str | None) -> tuple[str | None, dict[str, str]]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from multidict import MultiDict, MultiDictProxy
 
 from framework import hdrs
 from framework.exceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
-from framework.multipart import MultipartReader, boundary_of
 from framework.request_headers import RequestHeaders
 from framework.sansio import json as sansio_json
 from framework.sansio.codings import ContentDecoder
@@ -19,7 +18,10 @@ from framework.sansio.forms import TooManyFields, parse_form
 from framework.sansio.text import decode_text
 from framework.streams import StreamReader
 from framework.typedefs import JSONDecoder, Receive
-from framework.uploads import MAX_TEXT_SIZE, FormCollector, TooManyParts, TooMuchText
+
+if TYPE_CHECKING:
+    from framework.multipart import MultipartReader
+    from framework.uploads import FormCollector
 
 __all__ = ("RequestBody",)
 
@@ -87,7 +89,8 @@ class RequestBody(RequestHeaders):
         length = self._header_dict().get(b"content-length")
         if length is None:
             # HTTP/2 and 3 frame a body without either header.
-            return not str(self.scope.get("http_version", "1.1")).startswith("1")
+            version = str(self.scope.get("http_version", "1.1"))
+            return not version.startswith("1") and self.scope["type"] == "http"
         return bool(length.strip(b" \t0"))
 
     def _check_framing(self) -> None:
@@ -263,6 +266,10 @@ class RequestBody(RequestHeaders):
         )
 
     async def _collect_form(self) -> MultiDict[Any]:
+        # Imported when the first multipart form comes.
+        from framework.multipart import boundary_of
+        from framework.uploads import MAX_TEXT_SIZE, FormCollector, TooManyParts, TooMuchText
+
         _, boundary = boundary_of(self.headers.get(hdrs.CONTENT_TYPE, ""))
         form = FormCollector(boundary, max_fields=self._client_max_fields)
         try:
@@ -333,6 +340,9 @@ class RequestBody(RequestHeaders):
 
         Raises `MultipartPayloadError` for a body that is no multipart body; uncaught, it is answered with a 400.
         """
+        # Imported when the first multipart body comes.
+        from framework.multipart import MultipartReader
+
         content = self.content
         if self._read_bytes is not None:
             content = StreamReader()

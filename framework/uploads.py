@@ -13,7 +13,8 @@ from typing import IO, Any, Final, cast
 
 from multidict import MultiDict
 
-from framework.multipart import FileField, MultipartPayloadError
+from framework.file_field import FileField
+from framework.multipart import MultipartPayloadError
 from framework.sansio.headers import parse_content_type
 from framework.sansio.multipart import MultipartError, MultipartParser, PartHead, TransferDecoder
 from framework.sansio.text import decode_text

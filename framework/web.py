@@ -8,9 +8,9 @@ from framework.compression import ContentCoding
 from framework.event_source import EventSourceResponse, sse_response, stop_event_streams
 from framework.exceptions import *  # noqa: F403 - the tree of HTTP exceptions, all of which are public
 from framework.exceptions import __all__ as _exceptions
+from framework.file_field import FileField
 from framework.keys import AppKey, NotAppKeyWarning, RequestKey, ResponseKey
 from framework.middlewares import middleware, normalize_path_middleware
-from framework.multipart import FileField
 from framework.requests import BaseRequest, Request
 from framework.responses import Response, StreamResponse, json_bytes_response, json_response
 from framework.routing.definitions import (

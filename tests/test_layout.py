@@ -31,7 +31,7 @@ SHELVES = """
     signals cleanup background config_dict content content_lines payloads compression
     streams transports writers
     stream_responses responses
-    exceptions multipart multipart_writer uploads
+    exceptions file_field multipart multipart_writer uploads
     request_headers request_body requests event_source
     routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info
     routing.resources routing.static routing.matcher routing.dispatcher
