@@ -18,7 +18,7 @@ import posixpath
 import stat
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote_from_bytes
 
 from yarl import URL
@@ -114,7 +114,8 @@ class StaticResource(PrefixResource):
             raise ValueError(f"chunk_size must be a number of bytes above zero, got {chunk_size!r}")
         if isinstance(cache_control, str):
             HeaderMap({hdrs.CACHE_CONTROL: cache_control})
-        if fallback is not None and not split_file_name(fallback):
+        self._fallback = None if fallback is None else split_file_name(fallback)
+        if fallback is not None and not self._fallback:
             raise ValueError(f"fallback must be the path of a file below the directory, got {fallback!r}")
         # A folder at the root of the file system has a separator at its end already.
         self._root = str(self._directory).rstrip(os.sep)
@@ -124,7 +125,6 @@ class StaticResource(PrefixResource):
         self._append_version = append_version
         self._cache_control = cache_control
         self._html = html
-        self._fallback = fallback
         self._versions: dict[str, tuple[int, int, str]] = {}
         self._expect_handler = expect_handler
         self._routes = {
@@ -246,16 +246,25 @@ class StaticResource(PrefixResource):
             return self._answer_file(request, path, status, segments)
         except PermissionError:
             raise HTTPForbidden from None
-        except (OSError, UnicodeEncodeError) as exc:
-            if isinstance(exc, OSError) and exc.errno not in _NO_SUCH_FILE:
-                raise
-            return self._answer_missing(request, segments)
+        except FileNotFoundError:
+            # It has gone since it was looked up.
+            raise HTTPNotFound from None
 
     def _look_up(self, segments: list[str]) -> tuple[str, os.stat_result] | None:
-        """Where a file or directory is, and what: None for a link that leads out of the folder.
+        """Where a file or directory is, and what; None where nothing is, or a link leads out of the folder.
 
-        Raises OSError where there is none, UnicodeEncodeError for a name that the file system cannot have.
+        Raises PermissionError, and OSError where the file system has failed.
         """
+        try:
+            return self._look_up_below(segments)
+        except UnicodeEncodeError:
+            return None
+        except OSError as exc:
+            if exc.errno in _NO_SUCH_FILE:
+                return None
+            raise
+
+    def _look_up_below(self, segments: list[str]) -> tuple[str, os.stat_result] | None:
         path = os.sep.join([self._root, *segments]) if segments else str(self._directory)
         if self._follow_symlinks:
             return path, os.stat(path)
@@ -301,7 +310,7 @@ class StaticResource(PrefixResource):
     def _answer_directory(self, request: Request, path: str, segments: list[str]) -> StreamResponse:
         if self._html:
             index = [*segments, "index.html"]
-            found = self._look_up_or_none(index)
+            found = self._look_up(index)
             if found is not None and stat.S_ISREG(found[1].st_mode):
                 if not path_to_match(request).endswith("/"):
                     raise HTTPTemporaryRedirect(self._slash_location(request, segments))
@@ -320,22 +329,15 @@ class StaticResource(PrefixResource):
             # Whichever answer it is, another Accept might have had the other one.
             headers[hdrs.VARY] = hdrs.ACCEPT
             if _accepts_html(request.headers.getall(hdrs.ACCEPT, ())):
-                fallback = cast("list[str]", split_file_name(self._fallback))
-                found = self._look_up_or_none(fallback)
+                found = self._look_up(self._fallback)
                 if found is not None:
-                    return self._answer_file(request, *found, fallback, headers)
+                    return self._answer_file(request, *found, self._fallback, headers)
         if self._html and refusal is HTTPNotFound:
-            found = self._look_up_or_none(["404.html"])
+            found = self._look_up(["404.html"])
             if found is not None and stat.S_ISREG(found[1].st_mode):
                 with open(found[0], encoding="utf-8", errors="replace") as file:
                     raise HTTPNotFound(text=file.read(), content_type="text/html", headers=headers)
         raise refusal(headers=headers)
-
-    def _look_up_or_none(self, segments: list[str]) -> tuple[str, os.stat_result] | None:
-        try:
-            return self._look_up(segments)
-        except FileNotFoundError:
-            return None
 
     def _slash_location(self, request: Request, segments: list[str]) -> URL:
         """The path of a directory with a slash at its end, and the request's query."""
