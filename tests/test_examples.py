@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
-from examples import asgi_middleware, background, events, hello_aiohttp, json_lines
+from examples import asgi_middleware, background, events, hello_aiohttp, json_lines, upload
 from tests.driver import Driver
 
 
@@ -109,3 +111,40 @@ async def test_asgi_middleware() -> None:
     assert item.headers["Server-Timing"].startswith("app;dur=")
     assert missing.status_code == 404
     assert front.text == "The shop is at /shop.\n"
+
+
+async def test_upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "LARGEST_FILE", 100_000)
+    content = bytes(range(256)) * 300
+    files = [("files", (name, content)) for name in ("größe 1.bin", "größe 1.bin", "../../etc/passwd", "con")]
+    app = upload.make_app(tmp_path / "uploads")
+    async with client(app) as http:
+        page = await http.get("/")
+        streamed = await http.post("/upload", files=files)
+        whole = await http.post("/form", files=files)
+        nothing = await http.post("/upload", files={"files": ("", b"")}, data={"files": "text"})
+        too_large = await http.post("/upload", files={"files": ("large", content * 2)})
+        no_form = await http.post("/upload", content=b"x")
+    assert 'enctype="multipart/form-data"' in page.text
+    names = ["größe 1.bin", "größe 1-1.bin", "passwd", "_con"]
+    assert streamed.json() == [{"name": name, "size": len(content)} for name in names]
+    assert (whole.status_code, whole.headers["Location"]) == (303, "/")
+    stored = {path.name: path.read_bytes() for path in (tmp_path / "uploads").iterdir()}
+    assert set(stored) == {*names, "größe 1-2.bin", "größe 1-3.bin", "passwd-1", "_con-1"}
+    assert set(stored.values()) == {content}
+    assert nothing.json() == []
+    assert (too_large.status_code, no_form.status_code) == (413, 400)
+
+
+async def test_upload_of_a_client_that_leaves(tmp_path: Path) -> None:
+    app = upload.make_app(tmp_path)
+    head = b'--B\r\nContent-Disposition: form-data; name="files"; filename="half"\r\n\r\n'
+    headers = [(b"content-type", b"multipart/form-data; boundary=B"), (b"content-length", b"100000")]
+    driver = Driver.http(app, "POST", "/upload", headers=headers, body=None)
+    driver.feed_body(head + bytes(70_000), more_body=True)
+    task = driver.start()
+    while not list(tmp_path.iterdir()):
+        await asyncio.sleep(0.001)
+    driver.disconnect()
+    await asyncio.wait_for(task, 10)
+    assert list(tmp_path.iterdir()) == []
