@@ -9,11 +9,12 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from weakref import WeakSet
 
 from framework import hdrs
 from framework.asgi.http import HTTPResponder
 from framework.asgi.lifespan import serve_lifespan
-from framework.asgi.websocket import deny_websocket
+from framework.asgi.websocket import serve_websocket
 from framework.background import BackgroundTasks
 from framework.cleanup import CleanupContext
 from framework.exceptions import HTTPNotFound
@@ -27,8 +28,10 @@ from framework.routing.domains import Domain, MaskDomain
 from framework.routing.matcher import Irregular, Matcher
 from framework.routing.resources import MatchedSubAppResource, PrefixedSubAppResource
 from framework.routing.routes import AbstractRoute
+from framework.sansio.ws_messages import WSCloseCode
 from framework.signals import FrozenList, Signal
 from framework.typedefs import Handler, Middleware, Receive, Scope, Send
+from framework.websockets import WebSocketResponse
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -95,6 +98,8 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._state: dict[str | AppKey[Any], Any] = {}
         self._subapps: list[Application] = []
         self._background = BackgroundTasks(logger)
+        #: The WebSockets that were accepted and are in use.
+        self._websockets: WeakSet[WebSocketResponse] = WeakSet()
         self._pre_frozen = False
         self._frozen = False
 
@@ -142,11 +147,14 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             case "http":
                 await self._http(scope, receive, send)
             case "websocket":
-                await deny_websocket(scope, receive, send)
+                await serve_websocket(self._http_now, scope, receive, send, opened=self._websockets)
             case "lifespan":
                 await serve_lifespan(self, scope, receive, send)
             case other:
                 raise ValueError(f"Unknown ASGI scope type {other!r}: http, websocket and lifespan are served")
+
+    async def _http_now(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._http(scope, receive, send)
 
     async def _start_and_respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._starting is None:
@@ -245,9 +253,16 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._started = True
 
     async def shutdown(self) -> None:
-        """Send ``on_shutdown``, while connections are still open."""
+        """Send ``on_shutdown``, while connections are still open, and close the WebSockets that it left open."""
         self._shut_down = True
-        await self._on_shutdown.send(self)
+        try:
+            await self._on_shutdown.send(self)
+        finally:
+            sockets = [socket for socket in self._websockets if not socket.closed]
+            await asyncio.gather(
+                *(socket.close(code=WSCloseCode.GOING_AWAY, message=b"Server shutdown") for socket in sockets),
+                return_exceptions=True,
+            )
 
     def run_in_background(self, calls: Iterable[Callable[[], Any]]) -> None:
         """Run what `Request.add_background_task` collected; called when the request was answered."""

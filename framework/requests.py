@@ -375,15 +375,7 @@ class BaseRequest(Storage, RequestBody):
 
         The keywords are those of `ResponseWriter`. RuntimeError where another response was begun already.
         """
-        original = self._original
-        begun = self.response if original is None or self.response is not None else original.response
-        if begun is not None and begun is not response:
-            raise RuntimeError(
-                f"{self!r} is answered already by {begun!r}: return or raise nothing else after prepare()"
-            )
-        self.response = response
-        if original is not None:
-            original.note_response(response)
+        self.begin_response(response)
         # To learn that the client has gone while a long answer is sent. Not while a body waits for its reader: to
         # receive would tell the client to send it. PERF: answers that are over before the event loop turns, and with
         # it the client could be found gone, go without the task and the stream: 7 µs.
@@ -400,6 +392,21 @@ class BaseRequest(Storage, RequestBody):
             encoder=encoder,
             has_trailers=has_trailers,
         )
+
+    def begin_response(self, response: StreamResponse) -> None:
+        """Make ``response`` the one that this request is answered with.
+
+        RuntimeError where another response was begun already.
+        """
+        original = self._original
+        begun = self.response if original is None or self.response is not None else original.response
+        if begun is not None and begun is not response:
+            raise RuntimeError(
+                f"{self!r} is answered already by {begun!r}: return or raise nothing else after prepare()"
+            )
+        self.response = response
+        if original is not None:
+            original.note_response(response)
 
     def _watch_disconnect(self) -> None:
         stream = self._open_stream()

@@ -516,6 +516,10 @@ class StreamResponse(Storage, HeadersMixin):
         self._request = None
         self._writer = None
 
+    async def fail(self) -> bool:
+        """Break the response off in its own way, after its handler has failed; False where it has none."""
+        return False
+
     def __repr__(self) -> str:
         if self._eof_sent:
             info = "eof"

@@ -41,9 +41,11 @@ from framework.routing.resources import (
 from framework.routing.routes import AbstractRoute, ResourceRoute
 from framework.routing.static import StaticResource
 from framework.routing.views import View
+from framework.sansio.ws_messages import WSCloseCode, WSMessage, WSMsgType
 from framework.serving.run import run_app
 from framework.serving.runners import GracefulExit
 from framework.streams import PayloadAccessError, RequestPayloadError
+from framework.websockets import WebSocketReady, WebSocketResponse
 
 __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their module
     *_exceptions,
@@ -78,6 +80,11 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "UrlDispatcher",
     "UrlMappingMatchInfo",
     "View",
+    "WSCloseCode",
+    "WSMessage",
+    "WSMsgType",
+    "WebSocketReady",
+    "WebSocketResponse",
     "delete",
     "get",
     "head",
@@ -108,11 +115,6 @@ _NOT_YET = frozenset(
         "SockSite",
         "TCPSite",
         "UnixSite",
-        "WSCloseCode",
-        "WSMessage",
-        "WSMsgType",
-        "WebSocketReady",
-        "WebSocketResponse",
     }
 )
 

@@ -83,9 +83,9 @@ class Driver:
     @classmethod
     def websocket(cls, app: Any, target: str = "/", **scope: Any) -> Self:
         """A websocket handshake for ``target``."""
-        driver = cls.http(app, "GET", target, body=None, **scope)
+        driver = cls.http(app, "GET", target, body=None, **{"scheme": "ws", "subprotocols": [], **scope})
         del driver.scope["method"]
-        driver.scope.update(type="websocket", scheme="ws", subprotocols=[])
+        driver.scope["type"] = "websocket"
         driver.feed({"type": "websocket.connect"})
         return driver
 
@@ -106,9 +106,16 @@ class Driver:
         """Send a piece of the request's body."""
         self.feed({"type": "http.request", "body": body, "more_body": more_body})
 
-    def disconnect(self) -> None:
-        """Let the client leave."""
-        self.feed({"type": "http.disconnect"})
+    def feed_ws(self, data: str | bytes) -> None:
+        """Send a WebSocket message."""
+        self.feed({"type": "websocket.receive", ("text" if isinstance(data, str) else "bytes"): data})
+
+    def disconnect(self, code: int = 1006, reason: str = "") -> None:
+        """Let the client leave; ``code`` and ``reason`` are a WebSocket's."""
+        if self.scope["type"] == "websocket":
+            self.feed({"type": "websocket.disconnect", "code": code, "reason": reason})
+        else:
+            self.feed({"type": "http.disconnect"})
 
     # The conversation
 
@@ -118,7 +125,7 @@ class Driver:
             await self._fed.wait()
         self.received += 1
         # A client that has left stays away.
-        if self._waiting[0]["type"] == "http.disconnect":
+        if self._waiting[0]["type"].endswith(".disconnect"):
             return self._waiting[0]
         return self._waiting.pop(0)
 
@@ -127,6 +134,9 @@ class Driver:
             raise self.send_error
         _check(self.scope["type"], self.sent, message, self.scope.get("extensions") or {})
         self.sent.append(message)
+        if message["type"] == "websocket.close":
+            # As servers do, whose receive would otherwise never return.
+            self.disconnect(message.get("code", 1000))
         async with self._progress:
             self._progress.notify_all()
 
@@ -174,9 +184,9 @@ def _check(scope_type: str, sent: list[Message], message: Message, extensions: M
         assert kind in {f"lifespan.{part}.{end}" for part in ("startup", "shutdown") for end in ("complete", "failed")}
         assert isinstance(message.get("message", ""), str)
         return
-    if kind == "websocket.close":
+    if kind.startswith("websocket.") and not kind.startswith("websocket.http."):
         assert scope_type == "websocket"
-        assert sent == []
+        _check_websocket(sent, message)
         return
     start, body = (f"{scope_type}.response.{part}" for part in ("start", "body"))
     if scope_type == "websocket":
@@ -184,13 +194,7 @@ def _check(scope_type: str, sent: list[Message], message: Message, extensions: M
     if not sent:
         assert kind == start
         assert type(message["status"]) is int
-        for name, value in message["headers"]:
-            assert type(name) is bytes
-            assert type(value) is bytes
-            assert name == name.lower()
-            assert name.strip() == name != b""
-            assert value.strip(b" \t") == value
-            assert not any(octet < 32 and octet != 9 for octet in name + value)
+        _check_headers(message["headers"])
         return
     trailers = "http.response.trailers"
     ended = len(sent) > 1 and not sent[-1].get("more_body", False)
@@ -205,3 +209,33 @@ def _check(scope_type: str, sent: list[Message], message: Message, extensions: M
         return
     assert kind == body
     assert type(message.get("body", b"")) is bytes
+
+
+def _check_headers(headers: RawHeaders) -> None:
+    for name, value in headers:
+        assert type(name) is bytes
+        assert type(value) is bytes
+        assert name == name.lower()
+        assert name.strip() == name != b""
+        assert value.strip(b" \t") == value
+        assert not any(octet < 32 and octet != 9 for octet in name + value)
+
+
+def _check_websocket(sent: list[Message], message: Message) -> None:
+    kind = message["type"]
+    assert not sent or sent[-1]["type"] != "websocket.close", "nothing may follow the close"
+    if kind == "websocket.accept":
+        assert sent == []
+        assert message.get("subprotocol") is None or type(message["subprotocol"]) is str
+        _check_headers(message["headers"])
+        return
+    if kind == "websocket.close":
+        assert not sent or sent[0]["type"] == "websocket.accept"
+        assert type(message.get("code", 1000)) is int
+        assert len(message.get("reason", "").encode()) <= 123
+        return
+    assert kind == "websocket.send"
+    assert sent[0]["type"] == "websocket.accept"
+    text, data = message.get("text"), message.get("bytes")
+    assert (text is None) != (data is None)
+    assert type(text) is str or type(data) is bytes

@@ -27,12 +27,12 @@ SHELVES = """
     .
     typedefs hdrs keys reify http_version storage
     sansio sansio.headers sansio.text sansio.conditions sansio.cookies sansio.forms sansio.forwarded sansio.json
-    sansio.paths sansio.file_names sansio.codings sansio.negotiation sansio.disposition sansio.multipart
+    sansio.paths sansio.file_names sansio.codings sansio.negotiation sansio.ws_messages sansio.disposition sansio.multipart
     signals cleanup background config_dict content content_lines payloads compression
-    streams transports writers
+    streams transports handshakes writers
     stream_responses responses
     exceptions file_field multipart multipart_writer uploads
-    request_headers request_body requests event_source
+    request_headers request_body requests event_source websockets
     routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info
     routing.resources routing.static routing.matcher routing.dispatcher
     middlewares

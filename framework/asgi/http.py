@@ -183,6 +183,8 @@ class HTTPResponder:
         if begun is not None and begun.prepared:
             # To end the response would make it look complete. The server closes the connection when we raise.
             self._log(request, exc)
+            if await begun.fail():
+                return
             raise exc
         response: StreamResponse
         raised: HTTPException | None = None

@@ -1,26 +1,35 @@
-"""The ``websocket`` scope: as yet every handshake is refused, in words that say so."""
+"""The ``websocket`` scope: a handshake is routed as a GET, and answered by a `WebSocketResponse` or denied."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, MutableSet
+from typing import Any
+
+from framework.handshakes import WebSocketHandshake
 from framework.typedefs import Receive, Scope, Send
 
-__all__ = ("deny_websocket",)
-
-_REASON = b"501: Not Implemented: this application does not serve WebSockets"
+__all__ = ("serve_websocket",)
 
 
-async def deny_websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a handshake.
+async def serve_websocket(
+    respond: Callable[[Scope, Receive, Send], Awaitable[None]],
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    opened: MutableSet[Any],
+) -> None:
+    """Answer a handshake by ``respond``, which answers HTTP requests.
 
-    With a 501 where the server can send one (the extension ``websocket.http.response``), else by closing before the
-    handshake is accepted, which servers answer with a 403.
+    The handler, with its middlewares, sees a request of the method GET. What it returns or raises without having
+    prepared a `WebSocketResponse` denies the handshake, as a 404, a 405 and a failure do. Accepted sockets are put
+    into ``opened``.
     """
     message = await receive()
     if message["type"] != "websocket.connect":
         return
-    if "websocket.http.response" in (scope.get("extensions") or {}):
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(_REASON))]
-        await send({"type": "websocket.http.response.start", "status": 501, "headers": headers})
-        await send({"type": "websocket.http.response.body", "body": _REASON})
-    else:
-        await send({"type": "websocket.close"})
+    handshake = WebSocketHandshake(scope, receive, send, opened)
+    try:
+        await respond(handshake.http_scope, handshake.receive_http, handshake.send_http)
+    finally:
+        handshake.finish()
