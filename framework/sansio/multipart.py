@@ -40,6 +40,9 @@ MAX_HEADERS: Final = 128
 # RFC 9110, section 5.5: what no field value has. A lone CR or LF may stand in what the parser takes for a line.
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
+# Of two, one program would take the first and another the last.
+_SINGLE: Final = frozenset({"Content-Disposition", "Content-Transfer-Encoding", "Content-Type"})
+
 
 class MultipartError(ValueError):
     """The body is no multipart body, or ends before its last boundary."""
@@ -187,6 +190,10 @@ def _parser_classes() -> tuple[Any, Any, Any]:
 
 
 def _decode_fields(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    if len(fields) > 1:
+        names = [name for name, _ in fields if name in _SINGLE]
+        if len(names) > len(set(names)):
+            raise MultipartError(f"Malformed multipart body: a part has more than one of {', '.join(sorted(_SINGLE))}")
     for index, (name, value) in enumerate(fields):
         if value.isascii() and value.isprintable() and value[-1:] != " ":
             continue
