@@ -57,7 +57,7 @@ PEERS: tuple[Peer, ...] = (
 # Not ASGI applications: they are in the served table only, on aiohttp's own server. It sends files by sendfile() where
 # the event loop can: asyncio's does, uvloop does not.
 AIOHTTP_PEER = Peer(AIOHTTP, "aiohttp", ("aiohttp",))
-AIOHTTP_SENDFILE = Peer(f"{AIOHTTP}-asyncio", "sendfile", only="static-")
+AIOHTTP_SENDFILE = Peer(f"{AIOHTTP}-asyncio", "aiohttp sendfile", only="static-")
 AIOHTTP_PEERS = (AIOHTTP_PEER, AIOHTTP_SENDFILE)
 
 SERVER_DISTRIBUTIONS = ("uvicorn", "httptools", "uvloop", "granian", "orjson")
