@@ -76,7 +76,7 @@ def as_payload(body: Any) -> tuple[bytes | Payload, dict[str, str]]:
     if isinstance(body, memoryview):
         return body.tobytes(), {hdrs.CONTENT_TYPE: _BINARY}
     if isinstance(body, io.BytesIO):
-        return body.read(), {hdrs.CONTENT_TYPE: _BINARY}
+        return body.read(), {hdrs.CONTENT_TYPE: _guess_type(body), **_disposition(body)}
     if isinstance(body, io.StringIO):
         return body.read().encode(), {hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
     if isinstance(body, io.TextIOBase):

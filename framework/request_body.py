@@ -65,7 +65,7 @@ class RequestBody(RequestHeaders):
 
     def _open_stream(self) -> StreamReader:
         if self.stream is None:
-            self.stream = StreamReader(self.receive, decoder=self._decoder(), on_disconnect=self.note_disconnect)
+            self.stream = self._new_stream()
             if self._receiving:
                 self.stream.lend()
             elif self._read_bytes is not None:
@@ -75,6 +75,17 @@ class RequestBody(RequestHeaders):
                 self.stream.feed_eof()
         stream: StreamReader = self.stream
         return stream
+
+    def _new_stream(self) -> StreamReader:
+        return StreamReader(
+            self.receive, decoder=self._decoder(), on_disconnect=self.note_disconnect, length=self._length()
+        )
+
+    def _length(self) -> int | None:
+        headers = self._header_dict()
+        length = headers.get(b"content-length", b"")
+        # As `content_length` reads it; where that would refuse, the server's messages tell the end.
+        return int(length) if length.isdigit() and len(length) < 20 and b"transfer-encoding" not in headers else None
 
     def note_disconnect(self) -> None:
         """Called when the client is found to have gone."""
@@ -130,7 +141,7 @@ class RequestBody(RequestHeaders):
     async def read(self) -> bytes:
         """The whole body. The second call gives the same bytes.
 
-        A content coding (gzip, deflate) is undone, and the limit counts what comes out.
+        A content coding (gzip, deflate, br, zstd) is undone, and the limit counts what comes out.
 
         Raises `HTTPRequestEntityTooLarge` past `client_max_size`, `ClientConnectionResetError` when the client leaves
         before the body is complete, `RequestPayloadError` for a coding that cannot be undone; uncaught, the last is
@@ -162,7 +173,7 @@ class RequestBody(RequestHeaders):
                 self._read_bytes = body
                 return body
             if self.stream is None:
-                self.stream = StreamReader(self.receive, on_disconnect=self.note_disconnect)
+                self.stream = self._new_stream()
             self.stream.feed_message(message)
         content = self.content
         pieces = bytearray()
