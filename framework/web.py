@@ -9,6 +9,7 @@ from framework.event_source import EventSourceResponse, sse_response, stop_event
 from framework.exceptions import *  # noqa: F403 - the tree of HTTP exceptions, all of which are public
 from framework.exceptions import __all__ as _exceptions
 from framework.file_field import FileField
+from framework.files import FileResponse
 from framework.keys import AppKey, NotAppKeyWarning, RequestKey, ResponseKey
 from framework.middlewares import middleware, normalize_path_middleware
 from framework.requests import BaseRequest, Request
@@ -60,6 +61,7 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "DynamicResource",
     "EventSourceResponse",
     "FileField",
+    "FileResponse",
     "GracefulExit",
     "NotAppKeyWarning",
     "PayloadAccessError",
@@ -108,7 +110,6 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
 _NOT_YET = frozenset(
     {
         "AppRunner",
-        "FileResponse",
         "NamedPipeSite",
         "Server",
         "ServerRunner",

@@ -26,11 +26,12 @@ PACKAGE = PROJECT / "framework"
 SHELVES = """
     .
     typedefs hdrs keys reify http_version storage
-    sansio sansio.headers sansio.text sansio.conditions sansio.cookies sansio.forms sansio.forwarded sansio.json
+    sansio sansio.headers sansio.text sansio.conditions sansio.ranges sansio.cookies sansio.forms sansio.forwarded
+    sansio.json
     sansio.paths sansio.file_names sansio.codings sansio.negotiation sansio.ws_messages sansio.disposition sansio.multipart
     signals cleanup background config_dict content content_lines payloads compression
     streams transports handshakes writers
-    stream_responses responses
+    stream_responses responses opened_files files
     exceptions file_field multipart multipart_writer uploads
     request_headers request_body requests event_source websockets
     routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info

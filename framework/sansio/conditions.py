@@ -11,18 +11,20 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 __all__ = (
     "ETAG_ANY",
     "ETag",
     "etag_matches",
+    "failed_precondition",
     "format_etag",
     "format_http_date",
     "parse_etag",
     "parse_etags",
     "parse_http_date",
     "parse_range",
+    "range_still_holds",
 )
 
 ETAG_ANY: Final = "*"
@@ -186,3 +188,69 @@ def parse_range(value: str | None) -> slice[int | None, int | None, int]:
         raise ValueError("No start or end of range specified")
     # The last so many octets: -0 is 0 and so the whole, as in aiohttp.
     return slice(-int(last), None, 1)
+
+
+class RequestHeaderMap(Protocol):
+    """As much as is asked here of a multidict with a request's headers."""
+
+    def getall(self, key: str, default: tuple[str, ...], /) -> list[str] | tuple[str, ...]: ...
+
+
+def _combined(headers: RequestHeaderMap, name: str) -> str:
+    # RFC 9110, section 5.3: lines of the same name are one list.
+    return ", ".join(headers.getall(name, ()))
+
+
+def failed_precondition(headers: RequestHeaderMap, *, method: str, etag: str, modified: int) -> int | None:
+    """The status to answer with instead of the representation: 304, 412, or None where nothing hinders it.
+
+    The order is that of RFC 9110, section 13.2.2. To be asked only where the answer without any condition would be a
+    2xx (section 13.2.1).
+
+    Args:
+        headers: the request's.
+        method: the request's.
+        etag: the strong tag of the representation, without quotes.
+        modified: when the representation was modified, in whole seconds since the epoch.
+    """
+    if_match = _combined(headers, "If-Match")
+    if if_match:
+        if not etag_matches(etag, parse_etags(if_match), weak=False):
+            return 412
+    elif (moment := _date(headers, "If-Unmodified-Since")) is not None and modified > moment:
+        return 412
+    is_read = method in _READING_METHODS
+    if_none_match = _combined(headers, "If-None-Match")
+    if if_none_match:
+        if etag_matches(etag, parse_etags(if_none_match), weak=True):
+            return 304 if is_read else 412
+    elif is_read and (moment := _date(headers, "If-Modified-Since")) is not None and modified <= moment:
+        return 304
+    return None
+
+
+_READING_METHODS: Final = frozenset({"GET", "HEAD"})
+
+
+def range_still_holds(headers: RequestHeaderMap, *, etag: str, modified: int) -> bool:
+    """Whether If-Range lets the Range count: the client has a part of these very octets, or does not ask.
+
+    Arguments as for `failed_precondition`. Tags and dates must be equal (RFC 9110, section 13.1.5).
+    """
+    values = headers.getall("If-Range", ())
+    if not values:
+        return True
+    if len(values) > 1:
+        return False
+    tag = parse_etag(values[0])
+    if tag is not None:
+        return tag.value != ETAG_ANY and etag_matches(etag, (tag,), weak=False)
+    moment = _date(headers, "If-Range")
+    return moment is not None and modified == moment
+
+
+def _date(headers: RequestHeaderMap, name: str) -> int | None:
+    values = headers.getall(name, ())
+    # RFC 9110, sections 13.1.3 and 13.1.4: what is no date, or more than one, is ignored.
+    moment = parse_http_date(values[0]) if len(values) == 1 else None
+    return None if moment is None else int(moment.timestamp())
