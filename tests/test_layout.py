@@ -40,7 +40,7 @@ SHELVES = """
     asgi asgi.errors asgi.http asgi.websocket asgi.lifespan
     applications
     serving serving.access_log serving.sites serving.server serving.runners serving.run
-    test_utils
+    testing.websockets testing test_utils
     web
 """
 ORDER = ["framework" if name == "." else f"framework.{name}" for name in SHELVES.split()]
