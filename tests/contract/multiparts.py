@@ -92,7 +92,7 @@ def refusal(backend: Backend) -> Any:
 
 @pytest.fixture
 def unclosed_files(request: pytest.FixtureRequest) -> Iterator[None]:
-    """For a test that leaves files of a form open, or has a form with files refused midway: aiohttp closes neither.
+    """For a test of a form that is refused behind a file, which aiohttp then leaves open.
 
     With this package an open file fails the test. A test module takes the fixture by naming it:
     `unclosed_files = multiparts.unclosed_files`.

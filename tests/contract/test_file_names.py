@@ -129,6 +129,11 @@ async def test_filename_beside_an_extended_one_that_is_none(backend: Backend) ->
     assert await filename(backend, "filename=\"plain.txt\"; filename*=UTF-8''%FF") == "plain.txt"
 
 
+async def test_control_characters_of_an_extended_filename(backend: Backend) -> None:
+    expected = "a\0\r\nb" if backend.name == "aiohttp" else "ab"
+    assert await filename(backend, "filename*=UTF-8''a%00%0D%0Ab") == expected
+
+
 # --- RFC 2231, section 3 --------------------------------------------------------------------------
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,6 +156,15 @@ async def test_file_closes(backend: Backend) -> None:
     assert await submit(backend, uploaded(look), file(b"a")) is True
 
 
+async def test_file_is_copied(backend: Backend, tmp_path: Path) -> None:
+    def look(upload: Any) -> None:
+        with (tmp_path / "copy").open("wb") as copy:
+            shutil.copyfileobj(upload.file, copy)
+
+    await submit(backend, uploaded(look), file(b"a" * 100_000))
+    assert (tmp_path / "copy").read_bytes() == b"a" * 100_000
+
+
 async def test_files_are_apart(backend: Backend) -> None:
     async def look(request: Any) -> Any:
         first, second = (await request.post()).getall("a")
@@ -190,6 +201,22 @@ async def test_file_outlives_post_while_the_handler_runs(backend: Backend) -> No
     async with backend.client(app) as client:
         response = await client.post("/", content=file(b"x" * 5000), headers=FORM_DATA)
     assert response.content == b"x" * 5000
+
+
+async def test_file_is_closed_after_the_answer(backend: Backend) -> None:
+    web = backend.web
+    files: list[Any] = []
+
+    async def handler(request: Any) -> Any:
+        files.append((await request.post())["a"].file)
+        return web.Response(text=str(files[0].closed))
+
+    app = web.Application()
+    app.router.add_post("/", handler)
+    async with backend.client(app) as client:
+        response = await client.post("/", content=file(b"1"), headers=FORM_DATA)
+    assert response.text == "False"
+    assert files[0].closed
 
 
 # --- Sizes ----------------------------------------------------------------------------------------
