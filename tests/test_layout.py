@@ -28,7 +28,8 @@ SHELVES = """
     typedefs hdrs keys reify http_version storage
     sansio sansio.headers sansio.text sansio.conditions sansio.ranges sansio.cookies sansio.forms sansio.forwarded
     sansio.json
-    sansio.paths sansio.file_names sansio.codings sansio.negotiation sansio.ws_messages sansio.disposition sansio.multipart
+    sansio.paths sansio.file_names sansio.codings sansio.negotiation sansio.disposition sansio.multipart
+    sansio.ws_messages
     signals cleanup background config_dict content content_lines payloads compression
     streams transports handshakes writers
     stream_responses responses opened_files files
