@@ -25,6 +25,8 @@ from yarl import URL
 
 from framework import hdrs
 from framework.exceptions import HTTPForbidden, HTTPNotFound, HTTPTemporaryRedirect
+from framework.files import FileResponse
+from framework.opened_files import SpecialFileError, open_file
 from framework.responses import Response
 from framework.routing.match_info import UrlMappingMatchInfo
 from framework.routing.resources import PrefixResource, Resolution, path_to_match
@@ -244,9 +246,11 @@ class StaticResource(PrefixResource):
                 # A page whose relative links would lead to nothing.
                 return self._answer_missing(request, segments)
             return self._answer_file(request, path, status, segments)
-        except PermissionError:
+        except (PermissionError, SpecialFileError):
             raise HTTPForbidden from None
-        except FileNotFoundError:
+        except OSError as exc:
+            if exc.errno not in _NO_SUCH_FILE:
+                raise
             # It has gone since it was looked up.
             raise HTTPNotFound from None
 
@@ -302,9 +306,10 @@ class StaticResource(PrefixResource):
             value = cache_control if isinstance(cache_control, str) else cache_control("/".join(segments))
             if value is not None:
                 headers = {**(headers or {}), hdrs.CACHE_CONTROL: value}
-        from framework.files import FileResponse, open_file
-
-        opened = open_file(path, request.headers.get(hdrs.ACCEPT_ENCODING, ""), follow_symlinks=self._follow_symlinks)
+        if request.method == hdrs.METH_HEAD:
+            opened = open_file(path, _joined(request, hdrs.ACCEPT_ENCODING), read_up_to=-1)
+        else:
+            opened = open_file(path, _joined(request, hdrs.ACCEPT_ENCODING))
         return FileResponse(path, self._chunk_size, headers=headers, opened=opened)
 
     def _answer_directory(self, request: Request, path: str, segments: list[str]) -> StreamResponse:
@@ -328,7 +333,7 @@ class StaticResource(PrefixResource):
         if self._fallback is not None and not (segments and "." in segments[-1]):
             # Whichever answer it is, another Accept might have had the other one.
             headers[hdrs.VARY] = hdrs.ACCEPT
-            if _accepts_html(request.headers.getall(hdrs.ACCEPT, ())):
+            if _accepts_html(_joined(request, hdrs.ACCEPT)):
                 found = self._look_up(self._fallback)
                 if found is not None:
                     return self._answer_file(request, *found, self._fallback, headers)
@@ -385,12 +390,17 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _accepts_html(accept: tuple[str, ...] | list[str]) -> bool:
+def _joined(request: Request, name: str) -> str:
+    """The values of a header that is a list, as one (RFC 9110, section 5.3)."""
+    return ", ".join(request.headers.getall(name, ()))
+
+
+def _accepts_html(accept: str) -> bool:
     """Whether a client takes ``text/html``: the most specific range decides (RFC 9110, section 12.5.1)."""
     if not accept:
         return True
     accepted: dict[str, bool] = {}
-    for item in ",".join(accept).lower().split(","):
+    for item in accept.lower().split(","):
         media_range, *parameters = item.split(";")
         weights = [value for name, _, value in (each.partition("=") for each in parameters) if name.strip() == "q"]
         accepted[media_range.strip()] = not (weights and not weights[0].strip().strip("0."))
