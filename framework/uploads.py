@@ -223,12 +223,12 @@ class FormCollector:
         if self._decoder is not None:
             self._content.write(self._undo_transfer(self._decoder.finish))
         if not self._filename:
-            self._fields_add_text()
+            self._add_text()
         else:
-            await self._fields_add_file(self._filename)
+            await self._add_file(self._filename)
         self._content = _Content()
 
-    def _fields_add_text(self) -> None:
+    def _add_text(self) -> None:
         value = self._content.getvalue()
         content_type = self._head.content_type
         if content_type is not None and not content_type.startswith("text/"):
@@ -244,7 +244,7 @@ class FormCollector:
         else:
             self._fields.add(self._name, text)
 
-    async def _fields_add_file(self, filename: str) -> None:
+    async def _add_file(self, filename: str) -> None:
         temporary, self._temporary = self._temporary, None
         file: IO[bytes]
         if temporary is None:
