@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from examples import asgi_middleware, background, events, hello_aiohttp, json_lines, upload
+from examples import asgi_middleware, background, events, file_server, hello_aiohttp, json_lines, upload
 from tests.driver import Driver
 
 
@@ -148,3 +149,24 @@ async def test_upload_of_a_client_that_leaves(tmp_path: Path) -> None:
     driver.disconnect()
     await asyncio.wait_for(task, 10)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_file_server(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "größe #1.txt").write_bytes(b"0123456789")
+    (tmp_path / "secret.txt").write_bytes(b"secret")
+    async with client(file_server.make_app(tmp_path / "shared")) as http:
+        index = await http.get("/")
+        (link,) = re.findall('href="(/gr.*?)"', index.text)
+        whole = await http.get(link)
+        part = await http.get(link, headers={"Range": "bytes=2-4"})
+        again = await http.get(link, headers={"If-None-Match": whole.headers["ETag"]})
+        download = await http.get(f"{link}?download")
+        outside = await http.get("/..%2Fsecret.txt")
+    assert (index.status_code, index.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert (whole.status_code, whole.content) == (200, b"0123456789")
+    assert (part.status_code, part.content, part.headers["Content-Range"]) == (206, b"234", "bytes 2-4/10")
+    assert again.status_code == 304
+    assert "Content-Disposition" not in whole.headers
+    assert (download.content, download.headers["Content-Disposition"]) == (b"0123456789", "attachment")
+    assert outside.status_code == 404

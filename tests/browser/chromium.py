@@ -18,7 +18,7 @@ __all__ = ("Page", "browser", "find_chromium")
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "chrome-headless-shell")
 
 #: Seconds after which a browser that does not do what it should fails its test instead of stalling the run.
-PATIENCE = 60.0
+PATIENCE = 30.0
 
 
 def find_chromium() -> str | None:
