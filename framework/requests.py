@@ -9,7 +9,7 @@ import asyncio
 import inspect
 import re
 import warnings
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar, overload
 
@@ -27,6 +27,7 @@ from framework.sansio.codings import ContentEncoder
 from framework.sansio.forms import parse_query
 from framework.sansio.paths import raw_path
 from framework.sansio.text import escape_controls
+from framework.signals import Signal
 from framework.storage import Storage
 from framework.streams import StreamReader
 from framework.transports import ASGITransport
@@ -432,8 +433,9 @@ class BaseRequest(Storage, RequestBody):
             stream.stop_watching()
         self.close_forms()
 
-    async def prepare_hook(self, response: StreamResponse) -> None:
-        """Called before the headers of a response are sent; a plain request has nobody to tell."""
+    def prepare_signals(self) -> Sequence[Signal[Any]]:
+        """The signals to send before the headers of a response are sent; a plain request has nobody to tell."""
+        return ()
 
     def clone(
         self,
@@ -587,13 +589,11 @@ class Request(BaseRequest):
         current = apps.index(self.app)
         return ChainMapProxy(reversed(apps[: current + 1]))
 
-    async def prepare_hook(self, response: StreamResponse) -> None:
-        """Send ``on_response_prepare`` of the applications on the way, the outermost first."""
+    def prepare_signals(self) -> Sequence[Signal[Any]]:
+        """``on_response_prepare`` of the applications on the way that have receivers, the outermost first."""
         endpoint = self._endpoint
         if endpoint is not None:
-            for signal in endpoint.on_prepare:
-                await signal.send(self, response)
-        elif "match_info" in self.__dict__:
-            for app in self.match_info.apps:
-                if app.on_response_prepare:
-                    await app.on_response_prepare.send(self, response)
+            return endpoint.on_prepare
+        if "match_info" not in self.__dict__:
+            return ()
+        return [app.on_response_prepare for app in self.match_info.apps if app.on_response_prepare]

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from datetime import datetime
 from http import HTTPStatus
 from http.cookies import SimpleCookie
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, overload
 
 from framework import hdrs
 from framework.compression import Compression, ContentCoding
@@ -400,7 +400,8 @@ class StreamResponse(Storage, HeadersMixin):
         if self._compression is not None:
             await self._start_compression(request)
         self._prepare_headers(request)
-        await request.prepare_hook(self)
+        for signal in request.prepare_signals():
+            await signal.send(request, self)
         if self._compression is not None:
             # Where a receiver of on_response_prepare asked for it.
             await self._start_compression(request)
@@ -480,16 +481,17 @@ class StreamResponse(Storage, HeadersMixin):
         if direct is not None and type(data) is bytes and data:
             self._body_length += len(data)
             return direct({"type": "http.response.body", "body": data, "more_body": True})
-        return self._write(data)
+        writer = self._writer
+        if writer is not None and isinstance(data, (bytes, bytearray, memoryview)):
+            return writer.write(data)
+        return self._refuse_to_write(data)
 
-    async def _write(self, data: bytes | bytearray | memoryview) -> None:
+    async def _refuse_to_write(self, data: object) -> NoReturn:
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data argument must be byte-ish ({type(data)}): encode text first")
         if self._eof_sent:
             raise RuntimeError("Cannot call write() after write_eof()")
-        if self._writer is None:
-            raise RuntimeError("Cannot call write() before prepare()")
-        await self._writer.write(data)
+        raise RuntimeError("Cannot call write() before prepare()")
 
     async def drain(self) -> None:
         """Nothing to wait for: `write` returns when the server takes more. Deprecated, as in aiohttp."""

@@ -55,8 +55,8 @@ class StreamReader:
 
     ``receive`` is the ASGI callable of the request; without one the stream is fed by `feed_data` and `feed_eof`, as
     tests do. ``limit`` is the length in bytes of the longest line that `readline` gives; ``decoder`` undoes a content
-    coding; ``on_disconnect`` is called when the client is found to have gone; ``length`` is the number of bytes that the
-    body has before it is decoded, None where that is not known.
+    coding; ``on_disconnect`` is called when the client is found to have gone; ``length`` is the number of bytes that
+    the body has before it is decoded, None where that is not known.
 
     Every reading method raises `ClientConnectionResetError` when the client leaves before the body is complete,
     `RequestPayloadError` for a content coding that cannot be undone, and RuntimeError when another task is reading

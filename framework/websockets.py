@@ -202,7 +202,8 @@ class WebSocketResponse(StreamResponse):
         headers[hdrs.CONNECTION] = "upgrade"
         if self._ws_protocol is not None:
             headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = self._ws_protocol
-        await request.prepare_hook(self)
+        for signal in request.prepare_signals():
+            await signal.send(request, self)
         raw_headers = [header for header in encode_headers(headers) if header[0] not in _NOT_SENT]
         if self._cookies:
             raw_headers.extend(

@@ -95,7 +95,11 @@ class ResponseWriter:
             chunk = await self._prepare(chunk)
         if chunk:
             self.output_size += len(chunk)
-            await self._send_message({"type": "http.response.body", "body": chunk, "more_body": True})
+            # PERF: not by `_send_message`: where pieces cannot be handed to the server directly, its frame is 0.2 µs.
+            try:
+                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+            except OSError as exc:
+                raise ClientConnectionResetError("Cannot write to closing transport") from exc
 
     async def write_eof(self, chunk: bytes = b"") -> None:
         """Send the last piece of the body and end the response."""
