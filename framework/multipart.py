@@ -49,6 +49,8 @@ __all__ = (
 MAX_DEPTH: Final = 8
 #: The longest line that `BodyPartReader.readline` gives, in bytes.
 MAX_LINE_LENGTH: Final = 2**16
+#: How much may come before the first part, in bytes, where ``client_max_size`` is less: its head counts too.
+MAX_PREAMBLE: Final = 2**21
 #: The most bytes that are asked of a stream at once.
 _PIECE_SIZE: Final = 2**18
 #: RFC 7578, section 4.6; no charset has a longer name.
@@ -115,12 +117,12 @@ class _Readable(Protocol):
 class _Parts:
     """The events of one multipart body, pulled from a stream by whichever reader needs the next."""
 
-    def __init__(self, content: _Readable, parser: MultipartParser, *, depth: int, max_skipped: int) -> None:
+    def __init__(self, content: _Readable, parser: MultipartParser, *, depth: int, max_size: int) -> None:
         self._content = content
         self._parser = parser
         self._events: Iterator[PartHead | bytes | None] = iter(())
         self._preamble = 0
-        self._max_skipped = max_skipped
+        self._max_preamble = max(max_size, MAX_PREAMBLE)
         #: How many multipart bodies this one is nested in.
         self.depth = depth
         #: The part that is being read: its number, counted from 1, and whether there is something left of it.
@@ -187,8 +189,8 @@ class _Parts:
         return MultipartPayloadError(str(exc))
 
     def _count_preamble(self, size: int) -> None:
-        if self._preamble > self._max_skipped:
-            raise MultipartError(f"Nothing but a preamble in {self._max_skipped} bytes of multipart body")
+        if self._preamble > self._max_preamble:
+            raise MultipartError(f"Nothing but a preamble in {self._max_preamble} bytes of multipart body")
         self._preamble += size
 
 
@@ -245,7 +247,7 @@ class BodyPartReader:
         self.headers = headers
         if not isinstance(content, _Parts):
             parser = MultipartParser(boundary.removeprefix(b"--").decode("utf-8", "surrogateescape"))
-            content = _Parts(content, parser, depth=0, max_skipped=client_max_size)
+            content = _Parts(content, parser, depth=0, max_size=client_max_size)
             content.open_part(boundary)
         self._parts: _Parts = content
         self._number = self._parts.number
@@ -495,7 +497,7 @@ class MultipartReader:
         if depth > MAX_DEPTH:
             raise MultipartPayloadError(f"More than {MAX_DEPTH} multipart bodies are nested in each other")
         parser = MultipartParser(boundary, max_field_size=max_field_size, max_headers=max_headers)
-        self._parts = _Parts(content, parser, depth=depth, max_skipped=client_max_size)
+        self._parts = _Parts(content, parser, depth=depth, max_size=client_max_size)
         self._limits: dict[str, Any] = {"client_max_size": client_max_size, "max_size_error_cls": max_size_error_cls}
         if note_error is not None:
             self._limits["note_error"] = note_error

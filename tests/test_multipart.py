@@ -10,7 +10,7 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -360,6 +360,7 @@ FIELDS = body_of(
 )
 
 
+@settings(derandomize=True, max_examples=100, deadline=None)
 @given(st.sets(st.integers(1, len(FIELDS) - 1)), st.sampled_from(["read", "read_chunk", "readline", "text"]))
 async def test_any_split_gives_the_same_parts(cuts: set[int], method: str) -> None:
     async def handler(request: web.Request) -> web.Response:

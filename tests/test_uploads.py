@@ -207,6 +207,7 @@ async def test_a_stream_that_was_opened_before() -> None:
     assert (await post(look, in_pieces(form(field(b"x" * 100)), 7))).status == 200
 
 
+@settings(derandomize=True, max_examples=100, deadline=None)
 @given(st.data())
 async def test_any_split_gives_the_same_fields(data: st.DataObject) -> None:
     body = form(
@@ -391,7 +392,7 @@ async def test_a_body_that_was_taken_from_the_stream() -> None:
     assert (await post(look, form(field(b"x")))).status == 200
 
 
-@settings(max_examples=50)
+@settings(derandomize=True, max_examples=100, deadline=None)
 @given(st.binary(max_size=200), st.binary(max_size=60))
 async def test_anything_is_answered(body: bytes, content_type: bytes) -> None:
     async def look(request: web.Request) -> None:

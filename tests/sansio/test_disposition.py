@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from framework.sansio.disposition import disposition_parameter, parse_disposition, parse_form_names, safe_filename
@@ -94,6 +94,7 @@ def test_types_and_names_of_parameters_are_lower_case() -> None:
     assert parse_disposition('Form-Data; NAME="A"')[:2] == ("form-data", {"name": "A"})
 
 
+@settings(derandomize=True, max_examples=300, deadline=None)
 @given(st.text(max_size=100))
 @example("form-data; filename*=utf-8''\udcff")
 @example("form-data; filename*0*=\udcff")
@@ -142,6 +143,7 @@ def test_long_names_keep_their_suffix() -> None:
     assert len(safe_filename("x." + "y" * 300)) == 255
 
 
+@settings(derandomize=True, max_examples=300, deadline=None)
 @given(st.text(max_size=400))
 def test_a_safe_name_is_one_component(filename: str) -> None:
     name = safe_filename(filename)

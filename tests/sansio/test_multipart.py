@@ -8,7 +8,7 @@ import quopri
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from framework.sansio.multipart import (
@@ -141,6 +141,7 @@ CONTENT = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"-", b"--", b"b", b"
 )
 
 
+@settings(derandomize=True, max_examples=300, deadline=None)
 @given(st.lists(CONTENT.filter(lambda content: b"\r\n--b" not in b"\r\n" + content), max_size=4), st.data())
 def test_any_split_gives_the_same_parts(contents: list[bytes], data: st.DataObject) -> None:
     body = b"".join(b"--b\r\nX: y\r\n\r\n%s\r\n" % content for content in contents) + b"--b--\r\n"
@@ -149,6 +150,7 @@ def test_any_split_gives_the_same_parts(contents: list[bytes], data: st.DataObje
     assert parse(pieces) == [([("X", "y")], content) for content in contents]
 
 
+@settings(derandomize=True, max_examples=300, deadline=None)
 @given(st.lists(CONTENT, max_size=8))
 @example([b"--b\r\n", b"\r\n"])
 def test_anything_ends_in_parts_or_in_an_error(pieces: list[bytes]) -> None:
@@ -164,6 +166,7 @@ def transfer(encoding: str, pieces: Iterable[bytes]) -> bytes:
     return b"".join(decoder.decode(piece) for piece in pieces) + decoder.finish()
 
 
+@settings(derandomize=True, max_examples=300, deadline=None)
 @given(st.binary(max_size=200), st.integers(1, 80), st.booleans())
 def test_base64_in_pieces(content: bytes, size: int, lines: bool) -> None:
     encoded = base64.encodebytes(content).replace(b"\n", b"\r\n") if lines else base64.b64encode(content)
@@ -171,6 +174,7 @@ def test_base64_in_pieces(content: bytes, size: int, lines: bool) -> None:
     assert transfer("base64", pieces) == content
 
 
+@settings(derandomize=True, max_examples=300, deadline=None)
 @given(st.binary(max_size=200), st.integers(1, 80))
 def test_quoted_printable_in_pieces(content: bytes, size: int) -> None:
     encoded = quopri.encodestring(content)

@@ -133,9 +133,14 @@ async def test_s13_a_part_that_is_collected_from_a_stream_is_bounded() -> None:
 
 async def test_s13_a_stream_that_is_all_preamble_is_refused() -> None:
     driver = request_to(app_of(stream, limit=100_000), None)
-    for _ in range(110):
-        driver.feed_body(b"x" * 1000, more_body=True)
+    for _ in range(23):
+        driver.feed_body(b"x" * 100_000, more_body=True)
     assert (await driver.run()).status == 400
+
+
+async def test_s13_a_head_is_no_preamble() -> None:
+    body = HEAD + b"\r\n\r\nx\r\n--b--"
+    assert (await request_to(app_of(stream, limit=10), [bytes([octet]) for octet in body]).run()).status == 200
 
 
 async def test_s13_a_stream_ends_at_the_last_boundary() -> None:
