@@ -14,7 +14,7 @@ def driver_for(
 ) -> Driver:
     app = web.Application()
     app.router.add_route("*", "/", handler)
-    headers = [(b"host", b"example.com"), (b"content-length", b"9")] if method == "POST" else []
+    headers = [(b"host", b"example.com"), (b"transfer-encoding", b"chunked")] if method == "POST" else []
     return Driver.http(app, method, headers=headers, body=body)
 
 
