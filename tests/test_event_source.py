@@ -567,6 +567,52 @@ async def test_a_client_that_takes_nothing() -> None:
     assert happened == ["The client took nothing for 0.001 seconds"]
 
 
+async def test_a_client_that_is_slow_but_takes_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time counts for each event, not for all of them."""
+    seconds = 0.0
+    needed = 0.6
+
+    class Slow(Driver):
+        async def send(self, message: Any) -> None:
+            nonlocal seconds
+            await super().send(message)
+            seconds += needed
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal needed
+        async with web.sse_response(request, send_timeout=1) as response:
+            for _ in range(5):
+                await response.send("x")
+            needed = 1.1
+            with pytest.raises(TimeoutError):
+                await response.send("y")
+        needed = 0
+        return response
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: seconds)
+    app = web.Application()
+    app.router.add_get("/", handler)
+    assert (await Slow.http(app).run()).body.count(b"data: x") == 5
+
+
+async def test_a_cancellation_while_the_client_takes_nothing() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        async with web.sse_response(request) as response:
+            await response.send("x")
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", handler)
+    driver = Stalled.http(app)
+    task = driver.start()
+    await driver.until_sent(2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_a_client_that_takes_no_ping() -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         async with web.sse_response(request, send_timeout=0.001, ping_interval=0.001):
