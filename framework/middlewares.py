@@ -152,13 +152,19 @@ def normalize_path_middleware(
             clone = request.clone(rel_url=location)
             match_info = await request.app.router.resolve(clone)
             if match_info.http_exception is None:
-                raise redirect_class(location + question_mark + query)
+                # Octets that no URL has, which some server let through, would be refused in a header.
+                raise redirect_class(_CONTROLS.sub(_percent_encode, location + question_mark + query))
         return await handler(request)
 
     return normalize
 
 
 _SLASHES = re.compile("//+")
+_CONTROLS = re.compile("[\x00-\x20\x7f]")
+
+
+def _percent_encode(found: re.Match[str]) -> str:
+    return f"%{ord(found[0]):02X}"
 
 
 def _merge_slashes(path: str) -> str:

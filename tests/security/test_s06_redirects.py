@@ -101,3 +101,13 @@ async def test_s06_below_a_root_path_the_redirect_stays_below_it() -> None:
     app.router.add_get("/a/", hello)
     driver = await Driver.http(app, target="/mnt/a", root_path="/mnt").run()
     assert driver.headers[b"location"] == b"/mnt/a/"
+
+
+async def test_s36_control_characters_of_a_query_are_encoded_in_the_location() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response()
+
+    app = web.Application(middlewares=[web.normalize_path_middleware()])
+    app.router.add_get("/a/", handler)
+    driver = await Driver.http(app, target="/a", query_string=b"\x00 x\x7f").run()
+    assert (driver.status, driver.headers[b"location"]) == (308, b"/a/?%00%20x%7F")
