@@ -129,6 +129,16 @@ async def test_filename_beside_an_extended_one_that_is_none(backend: Backend) ->
     assert await filename(backend, "filename=\"plain.txt\"; filename*=UTF-8''%FF") == "plain.txt"
 
 
+async def test_extended_filename_in_quotes(backend: Backend) -> None:
+    # RFC 8187, section 3.2.1, has no quotes; some clients have.
+    assert await filename(backend, "filename*=\"UTF-8''%C3%BC\"") == (None if backend.name == "aiohttp" else "ü")
+
+
+async def test_extended_filename_with_a_quote_inside(backend: Backend) -> None:
+    expected = ("a", None) if backend.name == "aiohttp" else (None, None)
+    assert await names(backend, 'form-data; name="a"; filename*=UTF-8"x"') == expected
+
+
 async def test_control_characters_of_an_extended_filename(backend: Backend) -> None:
     expected = "a\0\r\nb" if backend.name == "aiohttp" else "ab"
     assert await filename(backend, "filename*=UTF-8''a%00%0D%0Ab") == expected
