@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from framework import web
 from framework.streams import ClientConnectionResetError
@@ -78,6 +81,36 @@ async def test_what_is_no_event(arguments: dict[str, Any], error: type[Exception
     response = web.EventSourceResponse()
     with pytest.raises(error):
         await response.send(**{"data": "x", **arguments})
+
+
+def parsed(stream: str) -> list[tuple[str, str, str]]:
+    """The events of a stream as a browser has them: type, data and last id (HTML standard, section 9.2.6)."""
+    events = []
+    name = data = last_id = ""
+    for line in re.split("\r\n|\r|\n", stream):
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if line == "":
+            if data:
+                events.append((name or "message", data.removesuffix("\n"), last_id))
+            name = data = ""
+        elif field == "event":
+            name = value
+        elif field == "data":
+            data += value + "\n"
+        elif field == "id" and "\0" not in value:
+            last_id = value
+    return events
+
+
+TEXT = st.text(st.characters(codec="utf-8")) | st.text(" :\r\n\0\ufeffdataide0", max_size=20)
+LINE = TEXT.map(lambda text: re.sub("[\r\n\0]", "", text))
+
+
+@given(TEXT, LINE, LINE, st.sampled_from(["\r\n", "\n", "\r"]))
+def test_a_browser_reads_what_was_sent(data: str, id: str, event: str, sep: str) -> None:
+    sent = asyncio.run(sent_by(data, id=id, event=event, sep=sep)).decode()
+    assert parsed(sent) == [(event or "message", re.sub("\r\n|\r", "\n", data), id)]
 
 
 async def test_json() -> None:
