@@ -119,7 +119,7 @@ def wrk(port: int, workload: Workload, seconds: float, connections: int, pin: Se
     total = re.search(r"(\d+) requests in ", output)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     if total is None or rate is None or not int(total[1]):
-        raise LoadError(f"wrk counted no requests: {output!r}")
+        raise LoadError("wrk counted no requests")
     elapsed = int(total[1]) / float(rate[1])
     cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     return Load(int(total[1]), elapsed, cpu / elapsed)
