@@ -163,6 +163,18 @@ async def test_multipart_after_post_finds_nothing(backend: Backend) -> None:
         await submit(backend, look, multipart(field(b"1")))
 
 
+async def test_multipart_after_read(backend: Backend) -> None:
+    async def look(request: Any) -> Any:
+        await request.read()
+        return await parts_of(request)
+
+    if backend.name == "aiohttp":
+        with pytest.raises(ValueError, match="starting boundary"):
+            await submit(backend, look, multipart(field(b"1")))
+    else:
+        assert await submit(backend, look, multipart(field(b"1"))) == [("a", None, b"1")]
+
+
 async def test_part_is_read_while_it_arrives(backend: Backend) -> None:
     began = asyncio.Event()
 
