@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from framework import web
 from framework.streams import ClientConnectionResetError
+from framework.test_utils import make_mocked_request
 from tests.driver import Driver
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -281,6 +282,41 @@ async def test_a_ping_to_nobody_ends_the_stream() -> None:
     driver = driver_for(handler, asgi={"version": "3.0", "spec_version": "2.4"})
     await driver.run()
     assert happened == ["after the block"]
+
+
+async def test_a_body_that_cannot_be_read_says_nothing_of_the_client() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        with pytest.raises(web.RequestPayloadError):
+            await request.content.read()
+        async with web.sse_response(request, ping_interval=0.001, allow_all_methods=True) as response:
+            await forever()
+        return response
+
+    headers = [(b"content-encoding", b"gzip"), (b"content-length", b"100")]
+    driver = driver_for(handler, "POST", headers=headers, body=None)
+    driver.feed_body(b"no gzip", more_body=True)
+    task = driver.start()
+    await driver.until_sent(4)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert driver.body.startswith(b": ping\r\n\r\n: ping\r\n\r\n")
+
+
+async def test_a_mocked_request() -> None:
+    """A handler in a unit test, without a server."""
+    request = make_mocked_request("GET", "/", headers={"Last-Event-ID": "7"})
+    async with web.sse_response(request) as response:
+        await response.send("x")
+        assert (response.last_event_id, response.is_connected()) == ("7", True)
+        assert await response.prepare(request) is not None
+
+
+async def test_a_request_that_was_not_routed() -> None:
+    driver = Driver.http(web.Application())
+    async with web.sse_response(web.Request(driver.scope, driver.receive, driver.send)) as response:
+        await response.send("x")
+    assert driver.body == b"data: x\r\n\r\n"
 
 
 # The end
