@@ -143,9 +143,11 @@ class MultipartParser:
         check_boundary(boundary)
         self._limits = f"{max_field_size} bytes a field, {max_headers} fields"
         self._parser: Any
-        self._parser, self._error, self._limit_error = _push_parser(
-            boundary.encode("utf-8", "surrogateescape"), max_field_size, max_headers
-        )
+        octets = boundary.encode("utf-8", "surrogateescape")
+        self._parser, self._error, self._limit_error = _push_parser(octets, max_field_size, max_headers)
+        self._delimiter = b"\r\n--" + octets
+        # What could begin the first boundary, None behind it: it begins a line, as the body does.
+        self._preamble: bytes | None = b"\r\n"
 
     def parse(self, data: bytes) -> Iterator[PartHead | bytes | None]:
         """What ``data`` completes: for each part its head, its content in pieces, and None at its end.
@@ -153,6 +155,8 @@ class MultipartParser:
         What it gives is to be taken completely before the next call. What stands before the first and behind the last
         boundary is skipped. Raises `MultipartError`.
         """
+        if self._preamble is not None:
+            data = self._skip_preamble(self._preamble, data)
         if not data:
             return
         try:
@@ -161,6 +165,24 @@ class MultipartParser:
             raise MultipartLimitError(f"{exc.args[0]} ({self._limits})") from None
         except self._error as exc:
             raise MultipartError(f"Malformed multipart body: {exc.args[0]}") from None
+
+    def _skip_preamble(self, before: bytes, data: bytes) -> bytes:
+        """What there is of ``data`` from the first boundary on.
+
+        The parser would skip it too, and take a boundary in the middle of a line for one or not, depending on where
+        the pieces end.
+        """
+        if before == b"\r\n" and data.startswith(self._delimiter[2:]):
+            self._preamble = None
+            return data
+        data = before + data
+        start = data.find(self._delimiter)
+        if start >= 0:
+            self._preamble = None
+            return data[start + 2 :]
+        end = data.rfind(b"\r", max(0, len(data) - len(self._delimiter)))
+        self._preamble = data[end:] if end >= 0 else b""
+        return b""
 
     def is_complete(self) -> bool:
         """Whether the last boundary has been seen, so that no part can follow."""
