@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from framework import web
 from framework.streams import ClientConnectionResetError
 from framework.test_utils import make_mocked_request
+from tests.contract.backends import UvicornBackend
 from tests.driver import Driver
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -730,3 +731,30 @@ async def test_events_of_several_tasks_do_not_mix() -> None:
     app.router.add_get("/", handler)
     driver = await Slow.http(app).run()
     assert driver.body == b"".join(b"data: %d\r\n\r\n" % number for number in range(5))
+
+
+# On a socket
+
+
+async def test_over_uvicorn() -> None:
+    ended = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        async with web.sse_response(request) as response:
+            await response.send("hello\nworld", id="1")
+            await forever()
+        ended.set()
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", handler)
+    async with UvicornBackend().client(app) as client:
+        async with client.stream("GET", "/") as response:
+            received = b""
+            async for data in response.aiter_bytes():
+                received += data
+                if received.endswith(b"\r\n\r\n"):
+                    break
+        await asyncio.wait_for(ended.wait(), 10)
+    assert response.headers["Content-Type"] == "text/event-stream"
+    assert received == b"id: 1\r\ndata: hello\r\ndata: world\r\n\r\n"
