@@ -520,7 +520,12 @@ class MultipartReader:
     async def next(self) -> MultipartReader | BodyPartReader | None:
         """The next part, None behind the last one."""
         part = await self.fetch_next_part()
-        while self._subtype == "form-data" and isinstance(part, BodyPartReader) and part.name == "_charset_":
+        while (
+            self._subtype == "form-data"
+            and isinstance(part, BodyPartReader)
+            and part.name == "_charset_"
+            and not part.filename
+        ):
             self._default_charset = await self._read_charset(part)
             part = await self.fetch_next_part()
         return part

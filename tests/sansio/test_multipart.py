@@ -100,7 +100,6 @@ def test_the_content_length_of_a_part_is_ignored(length: int) -> None:
         b"--b\r\nContent-Length: -1\r\n\r\n\r\n--b--",
         b"--b\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx\r\n--b--",
         b"--b\r\nContent-Type: text/plain\r\nContent-Type: text/html\r\n\r\nx\r\n--b--",
-        b"--b\r\nContent-Disposition: form-data\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--",
     ],
 )
 def test_what_is_malformed_or_truncated(body: bytes) -> None:
