@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ async def ask_file(
     backend: Backend,
     path: Any,
     method: str = "GET",
-    request_headers: dict[str, str] | None = None,
+    request_headers: Mapping[str, str | bytes] | None = None,
     change: Callable[[Any], Any] | None = None,
     **options: Any,
 ) -> httpx.Response:

@@ -409,7 +409,7 @@ async def test_file_replaced_with_the_same_time_and_size(backend: Backend, path:
     async with backend.client(app) as client:
         first = await client.get("/")
         other = make_file(path.with_name("other"), b"abcdefghij")
-        os.replace(other, path)
+        other.replace(path)
         second = await client.get("/")
     # Nothing of a file is kept from one request to the next.
     assert (first.content, second.content) == (CONTENT, b"abcdefghij")
