@@ -76,6 +76,8 @@ class AiohttpBackend(SocketBackend):
 class UvicornBackend(SocketBackend):
     name = "uvicorn"
     module = "framework.web"
+    #: Which of its implementations of WebSockets the server loads.
+    ws = "websockets-sansio"
 
     @contextlib.asynccontextmanager
     async def serve(self, app: Any) -> AsyncIterator[Address]:
@@ -84,7 +86,7 @@ class UvicornBackend(SocketBackend):
             lifespan="on",
             log_config=None,
             access_log=False,
-            ws="websockets-sansio",
+            ws=self.ws,
             timeout_graceful_shutdown=1,
         )
         config.load()
