@@ -19,7 +19,7 @@ from typing import Final
 
 from framework.sansio.negotiation import choose_coding
 
-__all__ = ("SMALL", "OpenedFile", "SpecialFileError", "open_file", "pieces")
+__all__ = ("MOST_AT_ONCE", "SMALL", "OpenedFile", "SpecialFileError", "open_file", "pieces")
 
 #: The precompressed siblings that are looked for, the preferred one first.
 _SIBLINGS: Final = (("br", ".br"), ("zstd", ".zst"), ("gzip", ".gz"))
@@ -28,7 +28,7 @@ _SIBLINGS: Final = (("br", ".br"), ("zstd", ".zst"), ("gzip", ".gz"))
 SMALL: Final = 2**16
 
 #: The most bytes that are read at once in the event loop, and so in memory for each answer.
-_MOST_AT_ONCE: Final = 2**20
+MOST_AT_ONCE: Final = 2**20
 
 #: Less than this is not worth a message of its own: then a thread waits for the rest.
 _LEAST_AT_ONCE: Final = 2**14
@@ -96,7 +96,7 @@ class OpenedFile:
                 size -= len(piece)
             if _WILLNEED is not None and self.is_cacheable:
                 # What comes next is fetched while this is being sent.
-                os.posix_fadvise(self.descriptor, offset, _MOST_AT_ONCE, _WILLNEED)
+                os.posix_fadvise(self.descriptor, offset, MOST_AT_ONCE, _WILLNEED)
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         finally:
             with self._lock:
@@ -219,7 +219,7 @@ def _read_cached(opened: OpenedFile, size: int, offset: int) -> bytes | None:
     # read, whose pages the system must first provide, takes 950.
     view = _scratch.view
     if view is None:
-        view = _scratch.view = memoryview(bytearray(_MOST_AT_ONCE))
+        view = _scratch.view = memoryview(bytearray(MOST_AT_ONCE))
     try:
         count = os.preadv(opened.descriptor, [view[:size]], offset, _RWF_NOWAIT)
     except BlockingIOError:
@@ -240,7 +240,7 @@ async def pieces(opened: OpenedFile, start: int, stop: int, chunk_size: int) -> 
     while start < stop:
         data = None
         if ahead is None:
-            data = _read_cached(opened, min(_MOST_AT_ONCE, stop - start), start)
+            data = _read_cached(opened, min(MOST_AT_ONCE, stop - start), start)
         if data is None:
             size = min(chunk_size, stop - start)
             data = await (ahead or loop.run_in_executor(None, opened.read, size, start))

@@ -6,16 +6,19 @@ import pytest
 from aiohttp import web as aiohttp_web
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from framework.sansio.conditions import (
     ETag,
     etag_matches,
+    failed_precondition,
     format_etag,
     format_http_date,
     parse_etag,
     parse_etags,
     parse_http_date,
     parse_range,
+    range_still_holds,
 )
 from tests.sansio.oracle import aiohttp_request, compared, outcome, texts
 
@@ -229,3 +232,86 @@ def test_ranges_are_read_as_aiohttp_reads_them(value: str) -> None:
 def test_s16_a_long_list_of_etags_takes_linear_time(start: str, piece: str) -> None:
     """Quadratic time would be minutes."""
     assert isinstance(parse_etags(start + piece * 50_000), tuple)
+
+
+AT = "Sun, 06 Nov 1994 08:49:37 GMT"
+BEFORE = "Sun, 06 Nov 1994 08:49:36 GMT"
+AFTER = "Sun, 06 Nov 1994 08:49:38 GMT"
+
+
+def failed(method: str = "GET", **conditions: str) -> int | None:
+    headers = CIMultiDict((name.replace("_", "-"), value) for name, value in conditions.items())
+    return failed_precondition(headers, method=method, etag="a", modified=int(MOMENT.timestamp()))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "status"),
+    [
+        ({}, None),
+        ({"if_match": '"a"'}, None),
+        ({"if_match": '"b", "a"'}, None),
+        ({"if_match": "*"}, None),
+        ({"if_match": '"b"'}, 412),
+        ({"if_match": 'W/"a"'}, 412),
+        ({"if_match": "junk"}, 412),
+        ({"if_unmodified_since": AT}, None),
+        ({"if_unmodified_since": AFTER}, None),
+        ({"if_unmodified_since": BEFORE}, 412),
+        ({"if_unmodified_since": "junk"}, None),
+        ({"if_none_match": '"a"'}, 304),
+        ({"if_none_match": 'W/"a"'}, 304),
+        ({"if_none_match": "*"}, 304),
+        ({"if_none_match": '"b"'}, None),
+        ({"if_none_match": "junk"}, None),
+        ({"if_modified_since": AT}, 304),
+        ({"if_modified_since": AFTER}, 304),
+        ({"if_modified_since": BEFORE}, None),
+        ({"if_modified_since": "junk"}, None),
+    ],
+)
+def test_one_condition(conditions: dict[str, str], status: int | None) -> None:
+    assert failed(**conditions) == status
+    assert failed("HEAD", **conditions) == status
+
+
+@pytest.mark.parametrize(
+    ("conditions", "status"),
+    [
+        ({"if_match": '"a"', "if_unmodified_since": BEFORE}, None),
+        ({"if_match": '"b"', "if_none_match": '"a"'}, 412),
+        ({"if_match": '"a"', "if_none_match": '"a"'}, 304),
+        ({"if_unmodified_since": BEFORE, "if_none_match": '"a"'}, 412),
+        ({"if_none_match": '"b"', "if_modified_since": AFTER}, None),
+        ({"if_none_match": '"a"', "if_modified_since": BEFORE}, 304),
+    ],
+)
+def test_the_order_of_conditions(conditions: dict[str, str], status: int | None) -> None:
+    """RFC 9110, section 13.2.2."""
+    assert failed(**conditions) == status
+
+
+def test_conditions_of_what_changes_something() -> None:
+    """RFC 9110, section 13.2.2, step 3: 412 for methods that do not only read; step 4 is for those that do."""
+    assert failed("POST", if_none_match='"a"') == 412
+    assert failed("POST", if_modified_since=AFTER) is None
+    assert failed("POST", if_match='"b"') == 412
+
+
+def test_tags_in_several_headers() -> None:
+    headers = CIMultiDict([("If-Match", '"b"'), ("If-Match", '"a"')])
+    assert failed_precondition(headers, method="GET", etag="a", modified=0) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "holds"),
+    [(None, True), ('"a"', True), ('"b"', False), ('W/"a"', False), ("*", False), ('"b", "a"', False), ("", False),
+     (AT, True), (AFTER, False), (BEFORE, False), ("junk", False)],
+)  # fmt: skip
+def test_if_range(value: str | None, holds: bool) -> None:
+    headers = CIMultiDict({} if value is None else {"If-Range": value})
+    assert range_still_holds(headers, etag="a", modified=int(MOMENT.timestamp())) is holds
+
+
+def test_two_if_range_are_none_that_holds() -> None:
+    headers = CIMultiDict([("If-Range", '"a"'), ("If-Range", '"a"')])
+    assert not range_still_holds(headers, etag="a", modified=0)
