@@ -28,13 +28,13 @@ from framework.routing.domains import Domain, MaskDomain
 from framework.routing.matcher import Irregular, Matcher
 from framework.routing.resources import MatchedSubAppResource, PrefixedSubAppResource
 from framework.routing.routes import AbstractRoute
-from framework.sansio.ws_messages import WSCloseCode
 from framework.signals import FrozenList, Signal
 from framework.typedefs import Handler, Middleware, Receive, Scope, Send
-from framework.websockets import WebSocketResponse
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from framework.websockets import WebSocketResponse
 
 __all__ = ("Application",)
 
@@ -42,6 +42,9 @@ _T = TypeVar("_T")
 _U = TypeVar("_U")
 
 web_logger = logging.getLogger("framework.web")
+
+#: RFC 6455, section 7.4.1: the server is going down.
+_GOING_AWAY = 1001
 
 #: Seconds that background tasks have to end at a cleanup, as long as `run_app` waits for handlers by default.
 _BACKGROUND_TIMEOUT = 60.0
@@ -260,7 +263,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         finally:
             sockets = [socket for socket in self._websockets if not socket.closed]
             await asyncio.gather(
-                *(socket.close(code=WSCloseCode.GOING_AWAY, message=b"Server shutdown") for socket in sockets),
+                *(socket.close(code=_GOING_AWAY, message=b"Server shutdown") for socket in sockets),
                 return_exceptions=True,
             )
 
