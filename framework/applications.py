@@ -17,6 +17,7 @@ from framework.asgi.lifespan import serve_lifespan
 from framework.asgi.websocket import serve_websocket
 from framework.background import BackgroundTasks
 from framework.cleanup import CleanupContext
+from framework.exception_handlers import ExceptionHandler, ExceptionHandlers
 from framework.exceptions import HTTPNotFound
 from framework.keys import AppKey, NotAppKeyWarning
 from framework.middlewares import build_chain
@@ -100,6 +101,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._middlewares: FrozenList[Middleware] = FrozenList(middlewares)
         self._state: dict[str | AppKey[Any], Any] = {}
         self._subapps: list[Application] = []
+        self._exception_handlers = ExceptionHandlers()
         self._background = BackgroundTasks(logger)
         #: The WebSockets that were accepted and are in use.
         self._websockets: WeakSet[WebSocketResponse] = WeakSet()
@@ -188,7 +190,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     def chain(self, route: AbstractRoute | None, apps: tuple[Application, ...]) -> Handler:
         """The handler of ``route`` inside the middlewares of ``apps``; of a 404 or 405 for a route that is None."""
         handler = _raise_miss if route is None else cast(Handler, route.handler)
-        chain = build_chain(handler, apps)
+        chain = build_chain(handler, apps, () if route is None else route.middlewares)
         if route is not None and route.has_expect_handler:
             chain = _expecting(route, chain)
         return chain
@@ -390,6 +392,28 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     def cleanup_ctx(self) -> CleanupContext:
         """Generators whose first half runs at startup and whose second half at cleanup."""
         return self._cleanup_ctx
+
+    def add_exception_handler(self, key: type[Exception] | int, handler: ExceptionHandler) -> None:
+        """Answer an exception that no handler or middleware has caught by ``await handler(request, exc)``.
+
+        ``key`` is a class of exceptions, or the status of an HTTP exception. The handler for the status comes first,
+        then the one for the nearest class; those of a sub-application before those of the applications around it.
+        What is registered for `Exception` or 500 answers whatever nothing else is registered for: such an exception is
+        logged as ever, and shown instead where the application is in debug mode.
+
+        Middlewares see the exception, not the answer; receivers of ``on_response_prepare`` see the answer. An exception
+        that comes after the response began is not answered.
+
+        Raises TypeError and ValueError as `ExceptionHandlers.add`, RuntimeError for an application that has started.
+        """
+        if self._pre_frozen:
+            raise RuntimeError("Cannot add an exception handler to an application that has started")
+        self._exception_handlers.add(key, handler)
+
+    @property
+    def exception_handlers(self) -> ExceptionHandlers:
+        """What `add_exception_handler` has registered."""
+        return self._exception_handlers
 
     # Routes
 

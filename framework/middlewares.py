@@ -6,7 +6,7 @@ import functools
 import inspect
 import re
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from framework.exceptions import HTTPMove, HTTPPermanentRedirect
@@ -32,12 +32,14 @@ def middleware(f: _Middleware) -> _Middleware:
     return f
 
 
-def build_chain(handler: Handler, apps: tuple[Application, ...]) -> Handler:
-    """``handler`` inside the middlewares of ``apps``, the outermost application first.
+def build_chain(handler: Handler, apps: tuple[Application, ...], route: Sequence[Middleware] = ()) -> Handler:
+    """``handler`` inside the middlewares of its ``route``, inside those of ``apps``, the outermost application first.
 
     Built once for each route. Every link bears the handler's name, docstring and attributes, so that a middleware can
     read what a decorator left on the handler.
     """
+    for each in reversed(route):
+        handler = _bind(each, handler, apps[-1])
     nested = len(apps) > 1 and any(app.middlewares for app in apps)
     for app in reversed(apps):
         for each in reversed(app.middlewares):

@@ -574,6 +574,13 @@ class Request(BaseRequest):
             raise RuntimeError("The request has no application: it was not routed by one")
         return app
 
+    @property
+    def applications(self) -> tuple[Application, ...]:
+        """The applications on the way to the handler, the outermost first; none before the request was routed."""
+        if self._endpoint is not None:
+            return self._endpoint.apps
+        return self.match_info.apps if "match_info" in self.__dict__ else ()
+
     def enter(self, app: Application | None) -> Application | None:
         """Make ``app`` the current application, and return the one that was."""
         previous = self._app if self._app is not None or self._endpoint is None else self._endpoint.app

@@ -33,7 +33,7 @@ SHELVES = """
     signals cleanup background config_dict content content_lines payloads compression
     streams transports handshakes writers
     stream_responses responses opened_files files
-    exceptions file_field multipart multipart_writer uploads
+    exceptions exception_handlers file_field multipart multipart_writer uploads
     request_headers request_body requests event_source websockets
     routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info
     routing.resources routing.static routing.matcher routing.dispatcher

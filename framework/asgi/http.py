@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from framework.asgi.errors import error_response
+from framework.exception_handlers import ExceptionHandler, ExceptionHandlers
 from framework.exceptions import HTTPBadRequest, HTTPException, HTTPInternalServerError, HTTPUnsupportedMediaType
 from framework.requests import Request
 from framework.responses import Response, StreamResponse, one_shot
@@ -187,20 +188,11 @@ class HTTPResponder:
             if await begun.fail():
                 return
             raise exc
-        response: StreamResponse
-        raised: HTTPException | None = None
         if not isinstance(exc, HTTPException):
             # What was to follow the handler's success has nothing to follow.
             request.background = None
-        if isinstance(exc, HTTPException):
-            response = raised = exc
-        elif exc is request.decode_error or isinstance(exc, RequestPayloadError):
-            response = raised = _refusal(exc)
-        else:
-            self._log(request, exc)
-            status = 504 if isinstance(exc, asyncio.TimeoutError) else 500
-            response = error_response(request, status, exc if self._is_debug() else None)
         try:
+            response, raised = await self._answer(request, exc)
             await self._send(request, response, raised)
         except ClientConnectionResetError:
             self._logger.debug("Ignored premature client disconnection")
@@ -210,6 +202,35 @@ class HTTPResponder:
                 raise
             self._log(request, failure)
             await self._send_bare(request, error_response(request, 500, failure if self._is_debug() else None))
+
+    async def _answer(self, request: Request, exc: Exception) -> tuple[Any, HTTPException | None]:
+        """What to send for an exception that nobody has caught, and the HTTP exception that it is, if it is one."""
+        refusal: HTTPException | None = None
+        if isinstance(exc, HTTPException):
+            refusal = exc
+        elif exc is request.decode_error or isinstance(exc, RequestPayloadError):
+            refusal = _refusal(exc)
+        apps = request.applications or (self._app,)
+        found = _find(apps, lambda handlers: handlers.find(exc))
+        if found is None and refusal is not None and refusal is not exc:
+            refusal.__cause__ = exc
+            exc = refusal
+            found = _find(apps, lambda handlers: handlers.find(exc))
+        if found is None:
+            if refusal is not None:
+                return refusal, refusal
+            self._log(request, exc)
+            status = 504 if isinstance(exc, asyncio.TimeoutError) else 500
+            if not self._is_debug():
+                found = _find(apps, lambda handlers: handlers.find_for_failure(status))
+            if found is None:
+                return error_response(request, status, exc if self._is_debug() else None), None
+        app, handler = found
+        request.enter(app)
+        try:
+            return await handler(request, exc), None
+        except HTTPException as answer:
+            return answer, answer
 
     async def _send_bare(self, request: Request, response: Response) -> None:
         """Send a response past the signals, one of which has failed."""
@@ -221,6 +242,16 @@ class HTTPResponder:
 
     def _log(self, request: Request, exc: BaseException) -> None:
         self._logger.error("Error handling request from %s", request.remote, exc_info=exc)
+
+
+def _find(
+    apps: tuple[Application, ...], find: Callable[[ExceptionHandlers], ExceptionHandler | None]
+) -> tuple[Application, ExceptionHandler] | None:
+    """The handler of the innermost application that has one."""
+    for app in reversed(apps):
+        if app.exception_handlers and (handler := find(app.exception_handlers)) is not None:
+            return app, handler
+    return None
 
 
 def _refusal(exc: Exception) -> HTTPException:

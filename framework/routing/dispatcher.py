@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from framework.requests import Request
     from framework.routing.definitions import AbstractRouteDef
     from framework.routing.views import AbstractView
-    from framework.typedefs import Handler, PathLike
+    from framework.typedefs import Handler, Middleware, PathLike
 
 __all__ = ("AbstractRouter", "ResourcesView", "RoutesView", "UrlDispatcher")
 
@@ -267,14 +267,18 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
         name: str | None = None,
         expect_handler: ExpectHandler | None = None,
         client_max_size: int | None = None,
+        middlewares: Iterable[Middleware] = (),
     ) -> AbstractRoute:
         """Add ``handler`` at ``path`` for ``method`` (``"*"``: for any) and return the route.
 
         ``client_max_size`` is the most bytes of body that this route takes instead of the application's number, 0 for
-        any number. Raises as `add_resource` and `Resource.add_route` do.
+        any number. ``middlewares`` are the route's own, the outermost first, inside those of the application. Raises
+        as `add_resource` and `Resource.add_route` do.
         """
         resource = self.add_resource(path, name=name)
-        return resource.add_route(method, handler, expect_handler=expect_handler, client_max_size=client_max_size)
+        return resource.add_route(
+            method, handler, expect_handler=expect_handler, client_max_size=client_max_size, middlewares=middlewares
+        )
 
     def add_static(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, Any
 
 from yarl import URL
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from framework.applications import Application
     from framework.requests import Request
     from framework.routing.views import AbstractView
-    from framework.typedefs import Handler
+    from framework.typedefs import Handler, Middleware
 
 __all__ = (
     "AbstractResource",
@@ -103,11 +103,19 @@ class Resource(AbstractResource):
         *,
         expect_handler: ExpectHandler | None = None,
         client_max_size: int | None = None,
+        middlewares: Iterable[Middleware] = (),
     ) -> ResourceRoute:
         """Add a route; RuntimeError when its method, or ``"*"``, is taken already."""
         if route := self._routes.get(method) or self._routes.get(hdrs.METH_ANY):
             raise RuntimeError(f"Added route will never be executed, method {route.method} is already registered")
-        route = ResourceRoute(method, handler, self, expect_handler=expect_handler, client_max_size=client_max_size)
+        route = ResourceRoute(
+            method,
+            handler,
+            self,
+            expect_handler=expect_handler,
+            client_max_size=client_max_size,
+            middlewares=middlewares,
+        )
         self.register_route(route)
         return route
 

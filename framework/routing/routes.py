@@ -8,14 +8,14 @@ import inspect
 import re
 import sys
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from yarl import URL
 
 from framework import hdrs
 from framework.routing.views import AbstractView
-from framework.typedefs import Handler
+from framework.typedefs import Handler, Middleware
 
 # asyncio's is deprecated from Python 3.14 on; before 3.12, it alone knows callables that are marked as coroutines.
 if sys.version_info >= (3, 12):
@@ -56,6 +56,7 @@ class AbstractRoute(abc.ABC):
         expect_handler: ExpectHandler | None = None,
         resource: AbstractResource | None = None,
         client_max_size: int | None = None,
+        middlewares: Iterable[Middleware] = (),
     ) -> None:
         method = method.upper()
         if method != hdrs.METH_ANY and not _METHOD.fullmatch(method):
@@ -71,6 +72,7 @@ class AbstractRoute(abc.ABC):
         self._expect_handler = expect_handler
         self._resource = resource
         self._client_max_size = client_max_size
+        self._middlewares = tuple(middlewares)
 
     @property
     def method(self) -> str:
@@ -101,6 +103,11 @@ class AbstractRoute(abc.ABC):
     def client_max_size(self) -> int | None:
         """The route's own limit of `Request.client_max_size`, in bytes; None for the application's."""
         return self._client_max_size
+
+    @property
+    def middlewares(self) -> tuple[Middleware, ...]:
+        """The route's own middlewares, the outermost first, inside those of its application."""
+        return self._middlewares
 
     @property
     def expect_handler(self) -> ExpectHandler:
@@ -136,9 +143,15 @@ class ResourceRoute(AbstractRoute):
         *,
         expect_handler: ExpectHandler | None = None,
         client_max_size: int | None = None,
+        middlewares: Iterable[Middleware] = (),
     ) -> None:
         super().__init__(
-            method, handler, expect_handler=expect_handler, resource=resource, client_max_size=client_max_size
+            method,
+            handler,
+            expect_handler=expect_handler,
+            resource=resource,
+            client_max_size=client_max_size,
+            middlewares=middlewares,
         )
 
     def __repr__(self) -> str:
