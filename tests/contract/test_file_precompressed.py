@@ -65,7 +65,7 @@ def coding_of(response: httpx.Response) -> str | None:
         ("GZIP", "gzip"),
         ("BR", "br"),
         ("gzip,br", "br"),
-        (" gzip ,  br".strip(), "br"),
+        ("gzip ,  br", "br"),
         ("x-gzip", "gzip"),
         ("gzip, identity", "gzip"),
         ("gzip, identity;q=0", "gzip"),
