@@ -47,8 +47,9 @@ async def test_s22_the_answer_is_hardly_larger_than_the_file(ranges: list[bytes]
     "value",
     [
         b"bytes=5-2", b"bytes=1-0", b"bytes=100000-", b"bytes=99999999999999999999-", b"bytes=" + b"9" * 60_000 + b"-",
-        b"bytes=-0", b"bytes=\xd9\xa1-\xd9\xa2", b"bytes=\xc2\xb2-", b"bytes=0-0,5-2", b"bytes=-99999999999999999999",
-        b"bytes=0x1-0x2", b"bytes=1e1-", b"bytes=+1-2", b"bytes=1_0-2_0", b"bytes=", b"bytes", b"",
+        b"bytes=-0", b"bytes=\xd9\xa1-\xd9\xa2", b"bytes=\xc2\xb2-", b"bytes=0-0,5-2", b"bytes=-" + b"9" * 2000,
+        b"bytes=" + b"0" * 2000 + b"-", b"bytes=0x1-0x2", b"bytes=1e1-", b"bytes=+1-2", b"bytes=1_0-2_0",
+        b"bytes=", b"bytes", b"",
     ],
 )  # fmt: skip
 async def test_s22_what_is_no_range_of_the_file_is_refused(value: bytes, tmp_path: Path) -> None:
