@@ -122,9 +122,11 @@ def talking(
         try:
             result = await talk(ws)
         except (Exception, pytest.fail.Exception) as exc:
-            served.set_exception(exc)
+            if not served.done():
+                served.set_exception(exc)
         else:
-            served.set_result(result)
+            if not served.done():
+                served.set_result(result)
         return ws
 
     return application(backend, handler), served
