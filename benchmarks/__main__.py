@@ -49,8 +49,9 @@ def main() -> None:
     results: dict[str, Any] = {"environment": report.environment()}
 
     if not chosen.no_in_process:
+        in_process = [workload for workload in selected if workload.name not in workloads.NOT_IN_PROCESS]
         cells = inprocess.measure(
-            selected_peers, selected, rounds=rounds, seconds=seconds, build_limit=build_limit, loop=chosen.loop
+            selected_peers, in_process, rounds=rounds, seconds=seconds, build_limit=build_limit, loop=chosen.loop
         )
         results["in_process_settings"] = {"rounds": rounds, "seconds": seconds, "loop": chosen.loop}
         results["in_process"] = {
@@ -82,7 +83,7 @@ def main() -> None:
         results["served_settings"] = {
             "rounds": served_rounds,
             "seconds": served_seconds,
-            "connections": served.CONNECTIONS,
+            "connections": workloads.CONNECTIONS,
         }
         own_server = table.pop(peers.AIOHTTP, {})
         for key in ("best", "best_cpu"):

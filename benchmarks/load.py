@@ -76,12 +76,14 @@ class Load:
         return self.requests / self.seconds
 
 
-def press(port: int, workload: Workload, seconds: float, connections: int, pin: Sequence[str]) -> Load:
+def press(port: int, workload: Workload, seconds: float, pin: Sequence[str]) -> Load:
     """Puts load on a server for so many seconds. `pin` is the command that holds the generator to its core."""
-    if have_wrk():
-        return wrk(port, workload, seconds, connections, pin)
-    command = [*pin, sys.executable, "-m", "benchmarks.load", "127.0.0.1", str(port), workload.name]
-    done = subprocess.run([*command, str(seconds), str(connections)], capture_output=True, text=True, check=False)
+    if have_wrk() and not workload.messages:
+        return wrk(port, workload, seconds, workload.connections, pin)
+    module = "benchmarks.websocket_load" if workload.messages else "benchmarks.load"
+    command = [*pin, sys.executable, "-m", module, "127.0.0.1", str(port), workload.name]
+    command += [str(seconds), str(workload.connections)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LoadError(done.stderr.strip().splitlines()[-1])
     return Load(**json.loads(done.stdout))

@@ -14,12 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks import websocket_load
 from benchmarks.load import LoadError, press
-from benchmarks.peers import AIOHTTP_PEERS, AIOHTTP_SENDFILE, Peer
+from benchmarks.peers import AIOHTTP, AIOHTTP_PEERS, AIOHTTP_SENDFILE, Peer
 from benchmarks.workloads import Workload
 
 SERVERS = ("uvicorn", "granian")
-CONNECTIONS = 32
+# WebSockets are measured on this one, and on aiohttp's own.
+WEBSOCKET_SERVER = "uvicorn"
 START_LIMIT = 30.0
 # Which part of a core's time makes it busy.
 BUSY = 0.9
@@ -116,6 +118,9 @@ class Server:
 
     def check(self, workload: Workload) -> None:
         """Raises unless the workload's first answers are right."""
+        if workload.messages:
+            websocket_load.check(self.port, workload)
+            return
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             for number in range(3):
@@ -143,7 +148,7 @@ class Server:
 
     def round(self, workload: Workload, seconds: float, pin: Sequence[str], cell: ServedCell) -> None:
         before = self.cpu_seconds()
-        load = press(self.port, workload, seconds, CONNECTIONS, pin)
+        load = press(self.port, workload, seconds, pin)
         cell.rounds.append(load.rate)
         if used := self.cpu_seconds() - before:
             cell.cpu_rounds.append(used / load.requests * 1e6)
@@ -194,6 +199,8 @@ def measure(
             for server in ready:
                 if not workload.name.startswith(server.peer.only):
                     continue
+                if workload.messages and server.kind not in (WEBSOCKET_SERVER, AIOHTTP):
+                    continue
                 cell = table.setdefault(server.kind, {}).setdefault(workload.name, {})[server.peer.name] = ServedCell()
                 if reason := server.peer.lacks(workload.name):
                     cell.note = reason
@@ -201,7 +208,7 @@ def measure(
                 try:
                     server.check(workload)
                     if server not in warm:
-                        press(server.port, workload, 1, CONNECTIONS, pin_load)
+                        press(server.port, workload, 1, pin_load)
                         warm.add(server)
                 except (AssertionError, LoadError, OSError) as error:
                     cell.note = str(error)

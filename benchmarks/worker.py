@@ -7,6 +7,7 @@ answers), `run` it for so many seconds, `drop` the application.
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 import importlib
 import itertools
@@ -51,6 +52,7 @@ class Client:
     waiter: asyncio.Future[Message] | None
 
     def __init__(self, workload: Workload) -> None:
+        self.workload = workload
         self.begin(iter(()))
         self.receives = 0
         self.waits = 0
@@ -63,7 +65,6 @@ class Client:
         if workload.body:
             headers.append((b"content-type", workload.content_type.encode()))
         self.headers = headers
-        self.workload = workload
         self.targets = [workload.target(number).partition("?") for number in range(DISTINCT_REQUESTS)]
         self.bodies = [workload.body_bytes(number) for number in range(workload.distinct_bodies)]
 
@@ -123,6 +124,56 @@ class Client:
             self.waiter.set_result({"type": "http.disconnect"})
 
 
+class SocketClient(Client):
+    """The same for a WebSocket, whose client leaves when all that it said has come back."""
+
+    def scope(self, number: int, state: Message) -> Message:
+        scope = super().scope(number, state)
+        del scope["method"]
+        scope["headers"] += [
+            (b"upgrade", b"websocket"),
+            (b"connection", b"Upgrade"),
+            (b"sec-websocket-version", b"13"),
+            (b"sec-websocket-key", base64.b64encode(b"%016d" % number)),
+        ]
+        return scope | {
+            "type": "websocket",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "scheme": "ws",
+            "subprotocols": [],
+            "extensions": {"websocket.http.response": {}},
+        }
+
+    def request(self, number: int) -> Iterator[Message]:
+        kind = "bytes" if isinstance(self.workload.body, bytes) else "text"
+        messages = [
+            {"type": "websocket.receive", kind: self.workload.message(number + index)}
+            for index in range(self.workload.messages)
+        ]
+        return iter([{"type": "websocket.connect"}, *messages])
+
+    def begin(self, messages: Iterator[Message]) -> None:
+        super().begin(messages)
+        # The first one is sent to accept.
+        self.left = self.workload.messages + 1
+
+    async def receive(self) -> Message:
+        message = next(self.messages, None)
+        if message is not None:
+            return message
+        disconnect = {"type": "websocket.disconnect", "code": 1000, "reason": ""}
+        if self.left > 0:
+            # It reads ahead of what it sends.
+            self.waiter = asyncio.get_running_loop().create_future()
+            await self.waiter
+        return disconnect
+
+    async def send(self, message: Message) -> None:
+        self.left -= 1
+        if self.left == 0 and self.waiter is not None:
+            self.waiter.set_result({})
+
+
 class Lifespan:
     """Runs the lifespan protocol for an application that speaks it."""
 
@@ -173,6 +224,8 @@ class Bench:
         self.client: Client | None = None
         self.numbers: Iterator[int] = iter(())
         self.batch = BATCH
+        # What is counted: messages, where requests have several.
+        self.per_request = 1
 
     async def prepare(self, name: str) -> Message:
         workload = find(name)
@@ -182,13 +235,14 @@ class Bench:
             self.app_key = workload.app_key
             self.lifespan = Lifespan(self.app)
             await self.lifespan.start()
-        self.client = Client(workload)
+        self.client = SocketClient(workload) if workload.messages else Client(workload)
         durations = []
         for number in range(CHECKED_REQUESTS):
             start = time.perf_counter()
             await self.check(number)
             durations.append(time.perf_counter() - start)
-        self.batch = max(1, min(BATCH, round(BATCH_SECONDS / min(durations))))
+        self.per_request = max(1, workload.messages)
+        self.batch = max(1, min(BATCH // self.per_request, round(BATCH_SECONDS / min(durations))))
         self.numbers = itertools.cycle(range(DISTINCT_REQUESTS))
         return {"receives": self.client.receives / CHECKED_REQUESTS, "waits": self.client.waits / CHECKED_REQUESTS}
 
@@ -208,6 +262,9 @@ class Bench:
             await asyncio.wait_for(self.app(scope, self.client.receive, send), PATIENCE)
         except TimeoutError:
             raise AssertionError("waits for a message after the whole body") from None
+        if client.workload.messages:
+            self.check_echo(number, sent)
+            return
         assert [message["type"] for message in sent[:1]] == ["http.response.start"], f"sent {sent!r}"
         headers = {bytes(name).lower(): bytes(value) for name, value in sent[0].get("headers", ())}
         body = b"".join(message.get("body", b"") for message in sent[1:])
@@ -216,6 +273,14 @@ class Bench:
         if wanted := self.client.workload.pieces:
             pieces = sum(bool(message.get("body")) for message in sent[1:])
             assert pieces == wanted, f"{pieces} pieces, not {wanted}"
+
+    def check_echo(self, number: int, sent: list[Message]) -> None:
+        assert self.client is not None
+        assert [message["type"] for message in sent[:1]] == ["websocket.accept"], f"sent {sent[:3]!r}"
+        workload = self.client.workload
+        kind = "bytes" if isinstance(workload.body, bytes) else "text"
+        echoes = [message.get(kind) for message in sent if message["type"] == "websocket.send"]
+        assert echoes == [workload.message(number + index) for index in range(workload.messages)], "no echo"
 
     async def run(self, seconds: float) -> Message:
         """Answers requests until so many seconds are spent in the application."""
@@ -240,7 +305,7 @@ class Bench:
             if requests >= 0:
                 spent += clock() - start
             requests += self.batch
-        return {"us": spent / requests * 1e6, "requests": requests}
+        return {"us": spent / (requests * self.per_request) * 1e6, "requests": requests}
 
     async def drop(self) -> Message:
         if self.lifespan is not None:

@@ -18,6 +18,9 @@ from pathlib import Path
 # More than any router's cache holds, few enough to build beforehand.
 DISTINCT_REQUESTS = 5000
 
+# Over the socket, where a workload does not say otherwise.
+CONNECTIONS = 32
+
 GREETING = "Hello, world!"
 
 JSON = "application/json"
@@ -55,6 +58,10 @@ UPLOAD = multipart(
     ("comment", "", "Napoli, veduta dal mare: è bella".encode()),
 )
 
+# A number of five digits in its place makes every message as long as the others: 50 bytes.
+CHAT = '{"from":"ada","text":"this is note number $n."}'
+BLOB_SIZE = 16 * 1024
+
 STREAM = tuple((f"chunk {number:3} ".ljust(99, ".") + "\n").encode() for number in range(100))
 
 # What the folder for `static` holds: name and size in bytes.
@@ -64,13 +71,16 @@ STATIC_FOLDER_VARIABLE = "BENCHMARKS_STATIC_FOLDER"
 
 @dataclass(frozen=True)
 class Workload:
-    """One request and the answer it must get.
+    """One request and the answer it must get; or a WebSocket that echoes messages.
 
     A workload with `route_count` runs on an application of that many routes; `middlewares` on one with five middlewares
     that pass everything through; any other on one that has its own route only.
 
     `body` and `answer` are text, or bytes that are never varied. `pieces` is the number of messages that have to carry
     the answer, where that is what is measured.
+
+    A workload with `messages` opens a WebSocket, and `body` is what is sent and expected back so many times, as text or
+    binary by its type. Over the socket it runs until time is up, on so many `connections`.
     """
 
     name: str
@@ -83,6 +93,8 @@ class Workload:
     content_type: str = ""
     answer_type: str = "text/plain"
     pieces: int = 0
+    messages: int = 0
+    connections: int = CONNECTIONS
     route_count: int = 0
     shared_prefix: bool = False
 
@@ -111,6 +123,12 @@ class Workload:
         if isinstance(self.body, bytes):
             return self.body
         return self.body.replace("$n", str(number)).encode()
+
+    def message(self, number: int) -> str | bytes:
+        """What is sent over a WebSocket as its message of that number, and expected back."""
+        if isinstance(self.body, bytes):
+            return self.body
+        return self.body.replace("$n", f"{number % 100_000:05}")
 
     @property
     def distinct_bodies(self) -> int:
@@ -193,9 +211,29 @@ WORKLOADS: tuple[Workload, ...] = (
         Workload(f"static-{size}", f"file of {title}", f"/static/{size}.bin", BINARY[:length], answer_type=BINARY_TYPE)
         for size, title, length in (("1k", "1 KiB", 1024), ("1m", "1 MiB", 2**20))
     ),
+    Workload("ws-text", "WebSocket, text", "/chat", "", body=CHAT, messages=1000),
+    Workload("ws-text-one", "WebSocket, text, one connection", "/chat", "", body=CHAT, messages=1000, connections=1),
+    Workload("ws-binary", "WebSocket, 16 KiB", "/blobs", "", body=BINARY[:BLOB_SIZE], messages=1000),
+    Workload(
+        "ws-binary-one",
+        "WebSocket, 16 KiB, one connection",
+        "/blobs",
+        "",
+        body=BINARY[:BLOB_SIZE],
+        messages=1000,
+        connections=1,
+    ),
+    Workload("ws-open", "WebSocket opened, one text, closed", "/chat", "", body=CHAT, messages=1),
+    Workload("ws-idle", "idle WebSocket", "/chat", "", body=CHAT, messages=1, connections=2000),
 )
 
-SERVED = ("text", "json", "params", "json-echo", "form", "upload", "stream", "static-1k", "static-1m")
+SERVED = (
+    *("text", "json", "params", "json-echo", "form", "upload", "stream", "static-1k", "static-1m"),
+    *("ws-text", "ws-text-one", "ws-binary", "ws-binary-one"),
+)
+# What is nothing else in-process than a workload before it, or not measured by its time.
+NOT_IN_PROCESS = ("ws-text-one", "ws-binary-one", "ws-idle")
+IDLE = "ws-idle"
 
 
 def has_static(names: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import blacksheep
 import orjson
-from blacksheep import Application, Request, Response, StreamedContent
+from blacksheep import Application, Request, Response, StreamedContent, WebSocket, WebSocketDisconnectError
 from blacksheep.server.routing import Router
 from blacksheep.settings.json import json_settings
 
@@ -62,6 +62,24 @@ async def stream(request: Request) -> Response:
     return Response(200, content=StreamedContent(b"text/plain; charset=utf-8", chunks))
 
 
+async def chat(websocket: WebSocket) -> None:
+    await websocket.accept()
+    try:
+        while True:
+            await websocket.send_text(await websocket.receive_text())
+    except WebSocketDisconnectError:
+        pass
+
+
+async def blobs(websocket: WebSocket) -> None:
+    await websocket.accept()
+    try:
+        while True:
+            await websocket.send_bytes(await websocket.receive_bytes())
+    except WebSocketDisconnectError:
+        pass
+
+
 async def resource(request: Request) -> Response:
     return blacksheep.text(request.route_values["id"])
 
@@ -76,6 +94,7 @@ ROUTES = {
     "upload": ("POST", "/upload", upload),
     "stream": ("GET", "/stream", stream),
 }
+WEBSOCKETS = {"ws-text": ("/chat", chat), "ws-open": ("/chat", chat), "ws-binary": ("/blobs", blobs)}
 
 
 def app(*workloads: str) -> Application:
@@ -83,6 +102,8 @@ def app(*workloads: str) -> Application:
     for name in workloads:
         if name in ROUTES:
             application.router.add(*ROUTES[name])
+        elif name in WEBSOCKETS:
+            application.router.add_ws(*WEBSOCKETS[name])
     if has_static(workloads):
         application.serve_files(static_folder(), root_path="static", extensions={".bin"})
     return application

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import falcon
 import falcon.asgi
 import msgspec
-from falcon.asgi import Request, Response
+from falcon.asgi import Request, Response, WebSocket
 from falcon.media import JSONHandler
 
 from benchmarks.workloads import GREETING, SERVED, STREAM, has_static, static_folder
@@ -70,6 +70,26 @@ class Stream:
         resp.stream = chunks()
 
 
+class Chat:
+    async def on_websocket(self, req: Request, ws: WebSocket) -> None:
+        try:
+            await ws.accept()
+            while True:
+                await ws.send_text(await ws.receive_text())
+        except falcon.WebSocketDisconnected:
+            pass
+
+
+class Blobs:
+    async def on_websocket(self, req: Request, ws: WebSocket) -> None:
+        try:
+            await ws.accept()
+            while True:
+                await ws.send_data(await ws.receive_data())
+        except falcon.WebSocketDisconnected:
+            pass
+
+
 class Resource:
     async def on_get(self, req: Request, resp: Response, id: str, tenant: str = "") -> None:
         resp.content_type = falcon.MEDIA_TEXT
@@ -85,6 +105,9 @@ ROUTES = {
     "form": ("/form", Form()),
     "upload": ("/upload", Upload()),
     "stream": ("/stream", Stream()),
+    "ws-text": ("/chat", Chat()),
+    "ws-open": ("/chat", Chat()),
+    "ws-binary": ("/blobs", Blobs()),
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import orjson
-from fastapi import FastAPI, Form, Request, UploadFile
+from fastapi import FastAPI, Form, Request, UploadFile, WebSocket
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -77,6 +77,22 @@ def stream(application: FastAPI) -> None:
         return StreamingResponse(chunks(), media_type="text/plain")
 
 
+def chat(application: FastAPI) -> None:
+    @application.websocket("/chat")
+    async def chat(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async for text in websocket.iter_text():
+            await websocket.send_text(text)
+
+
+def blobs(application: FastAPI) -> None:
+    @application.websocket("/blobs")
+    async def blobs(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async for data in websocket.iter_bytes():
+            await websocket.send_bytes(data)
+
+
 ROUTES = {
     "text": text,
     "json": json,
@@ -86,6 +102,9 @@ ROUTES = {
     "form": form,
     "upload": upload,
     "stream": stream,
+    "ws-text": chat,
+    "ws-open": chat,
+    "ws-binary": blobs,
 }
 
 

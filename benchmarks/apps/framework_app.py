@@ -48,6 +48,22 @@ async def stream(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def chat(request: web.Request) -> web.WebSocketResponse:
+    ws = web.WebSocketResponse()
+    await ws.prepare(request)
+    async for msg in ws:
+        await ws.send_str(msg.data)
+    return ws
+
+
+async def blobs(request: web.Request) -> web.WebSocketResponse:
+    ws = web.WebSocketResponse()
+    await ws.prepare(request)
+    async for msg in ws:
+        await ws.send_bytes(msg.data)
+    return ws
+
+
 async def resource(request: web.Request) -> web.Response:
     return web.Response(text=request.match_info["id"])
 
@@ -61,6 +77,9 @@ ROUTES = {
     "form": web.post("/form", form),
     "upload": web.post("/upload", upload),
     "stream": web.get("/stream", stream),
+    "ws-text": web.get("/chat", chat),
+    "ws-open": web.get("/chat", chat),
+    "ws-binary": web.get("/blobs", blobs),
 }
 
 

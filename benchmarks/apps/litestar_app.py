@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from litestar import Litestar, MediaType, Request, get, post
+from litestar import Litestar, MediaType, Request, WebSocket, get, post, websocket
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.response import Stream
@@ -64,6 +64,21 @@ async def stream() -> Stream:
     return Stream(chunks())
 
 
+# A `websocket_listener` costs more: it decodes and encodes what it is annotated with.
+@websocket("/chat")
+async def chat(socket: WebSocket[Any, Any, Any]) -> None:
+    await socket.accept()
+    async for text in socket.iter_data("text"):
+        await socket.send_text(text)
+
+
+@websocket("/blobs")
+async def blobs(socket: WebSocket[Any, Any, Any]) -> None:
+    await socket.accept()
+    async for data in socket.iter_data("binary"):
+        await socket.send_bytes(data)
+
+
 ROUTES = {
     "text": text,
     "json": json,
@@ -73,6 +88,9 @@ ROUTES = {
     "form": form,
     "upload": upload,
     "stream": stream,
+    "ws-text": chat,
+    "ws-open": chat,
+    "ws-binary": blobs,
 }
 
 

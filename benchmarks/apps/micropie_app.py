@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from micropie import App, HttpMiddleware, Request
+from micropie import App, ConnectionClosed, HttpMiddleware, Request, WebSocket
 
 from benchmarks.apps import UnsupportedError
 from benchmarks.workloads import GREETING, STREAM
@@ -43,6 +43,22 @@ class Root(App):
                 yield chunk
 
         return 200, chunks(), TEXT
+
+    async def ws_chat(self, ws: WebSocket):
+        await ws.accept()
+        try:
+            while True:
+                await ws.send_text(await ws.receive_text())
+        except ConnectionClosed:
+            pass
+
+    async def ws_blobs(self, ws: WebSocket):
+        await ws.accept()
+        try:
+            while True:
+                await ws.send_bytes(await ws.receive_bytes())
+        except ConnectionClosed:
+            pass
 
 
 class PassThrough(HttpMiddleware):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from muffin import Application, Request, Response, ResponseJSON, ResponseStream, ResponseText
+from muffin import Application, Request, Response, ResponseJSON, ResponseStream, ResponseText, ResponseWebSocket
 
 from benchmarks.workloads import GREETING, SERVED, STREAM, has_static, static_folder
 
@@ -50,6 +50,23 @@ async def stream(request: Request) -> Response:
     return ResponseStream(chunks(), content_type="text/plain")
 
 
+async def chat(request: Request) -> None:
+    async with ResponseWebSocket(request) as ws:
+        while ws.connected:
+            message = await ws.receive()
+            if isinstance(message, str):
+                await ws.send(message)
+
+
+async def blobs(request: Request) -> None:
+    async with ResponseWebSocket(request) as ws:
+        while ws.connected:
+            # It takes every message for text otherwise.
+            message = await ws.receive(raw=True)
+            if message["type"] == "websocket.receive":
+                await ws.send(message["bytes"])
+
+
 async def resource(request: Request) -> Response:
     return ResponseText(request.path_params["id"])
 
@@ -63,6 +80,9 @@ ROUTES = {
     "form": ("POST", "/form", form),
     "upload": ("POST", "/upload", upload),
     "stream": ("GET", "/stream", stream),
+    "ws-text": ("GET", "/chat", chat),
+    "ws-open": ("GET", "/chat", chat),
+    "ws-binary": ("GET", "/blobs", blobs),
 }
 
 

@@ -97,6 +97,20 @@ async def static(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(send, OCTETS, content)
 
 
+async def chat(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": message["text"]})
+
+
+async def blobs(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "bytes": message["bytes"]})
+
+
 async def resource(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(send, TEXT, scope["path"].rpartition("/")[2].encode())
 
@@ -112,14 +126,17 @@ HANDLERS: dict[str, tuple[str, App]] = {
     "stream": ("stream", stream),
     "static-1k": ("static", static),
     "static-1m": ("static", static),
+    "ws-text": ("chat", chat),
+    "ws-open": ("chat", chat),
+    "ws-binary": ("blobs", blobs),
 }
 
 
 def app(*workloads: str) -> App:
-    table = dict(HANDLERS[name] for name in workloads)
+    table = dict(HANDLERS[name] for name in workloads if name in HANDLERS)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             raise NotImplementedError(scope["type"])
         await table[scope["path"].split("/", 2)[1]](scope, receive, send)
 

@@ -10,9 +10,10 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from benchmarks.workloads import GREETING, SERVED, STREAM, has_static, static_folder
 
@@ -63,6 +64,18 @@ async def stream(request: Request) -> StreamingResponse:
     return StreamingResponse(chunks(), media_type="text/plain")
 
 
+async def chat(websocket: WebSocket) -> None:
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        await websocket.send_text(text)
+
+
+async def blobs(websocket: WebSocket) -> None:
+    await websocket.accept()
+    async for data in websocket.iter_bytes():
+        await websocket.send_bytes(data)
+
+
 async def resource(request: Request) -> PlainTextResponse:
     return PlainTextResponse(request.path_params["id"])
 
@@ -76,6 +89,9 @@ ROUTES: dict[str, BaseRoute] = {
     "form": Route("/form", form, methods=["POST"]),
     "upload": Route("/upload", upload, methods=["POST"]),
     "stream": Route("/stream", stream),
+    "ws-text": WebSocketRoute("/chat", chat),
+    "ws-open": WebSocketRoute("/chat", chat),
+    "ws-binary": WebSocketRoute("/blobs", blobs),
 }
 
 
