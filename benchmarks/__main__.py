@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from benchmarks import inprocess, peers, plot, report, served, workloads
+from benchmarks import idle_websockets, inprocess, peers, plot, report, served, workloads
 
 
 def names(value: str) -> list[str]:
@@ -69,9 +69,9 @@ def main() -> None:
                         f"{peer}, {workload}: waits for a message after the body {cell.waits:g} times per request"
                     )
 
+    with_aiohttp = not chosen.peers or peers.AIOHTTP in chosen.peers
     selected_served = [workload for workload in selected if workload.name in workloads.SERVED]
     if not chosen.no_served and selected_served:
-        with_aiohttp = not chosen.peers or peers.AIOHTTP in chosen.peers
         table = served.measure(
             selected_peers,
             selected_served,
@@ -99,6 +99,9 @@ def main() -> None:
         for server, rows in {**table, peers.AIOHTTP: own_server}.items():
             for workload, row in rows.items():
                 notes += [f"{peer} on {server}, {workload}: {cell.note}" for peer, cell in row.items() if cell.note]
+
+    if not chosen.no_served and workloads.find(workloads.IDLE) in selected:
+        results["idle"] = {workloads.IDLE: idle_websockets.measure(selected_peers, with_aiohttp=with_aiohttp)}
 
     results["notes"] = notes
     sys.stdout.write(report.text(results))

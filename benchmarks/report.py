@@ -13,6 +13,9 @@ from typing import Any
 
 from benchmarks import load, peers, workloads
 
+# By workload and peer.
+Figures = Mapping[str, Mapping[str, float | None]]
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -51,21 +54,33 @@ def grid(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def fastest_peer(row: Mapping[str, float | None], *, most: bool) -> str | None:
-    """The name of the best of those that are neither raw nor ours; `most` if more is better."""
-    rivals = {name: value for name, value in row.items() if value and name not in (peers.RAW, peers.OURS)}
+def fastest_peer(row: Mapping[str, float | None], *, most: bool, asgi: bool = False) -> str | None:
+    """The name of the best of those that are neither raw nor ours; `most` if more is better, `asgi` without aiohttp."""
+    others = (peers.RAW, peers.OURS, *(peer.name for peer in peers.AIOHTTP_PEERS if asgi))
+    rivals = {name: value for name, value in row.items() if value and name not in others}
     if not rivals:
         return None
     return (max if most else min)(rivals, key=lambda name: rivals[name])
 
 
-def table(figures: Mapping[str, Mapping[str, float | None]], *, decimals: int, most: bool) -> str:
-    """A row per workload: every framework's figure, then ours in relation to raw ASGI and to the fastest peer."""
+def by_unit(figures: Figures) -> list[tuple[str, Figures]]:
+    """The rows of requests and the rows of WebSockets' messages, which are no requests, with the name of the unit."""
+    parts: dict[str, dict[str, Mapping[str, float | None]]] = {"request": {}, "message": {}}
+    for name, row in figures.items():
+        parts["message" if workloads.find(name).messages else "request"][name] = row
+    return [(unit, part) for unit, part in parts.items() if part]
+
+
+def table(figures: Figures, *, decimals: int, most: bool, asgi: bool = False) -> str:
+    """A row per workload: every framework's figure, then ours in relation to raw ASGI and to the fastest peer.
+
+    With `asgi` aiohttp, which has a server of its own, is no peer.
+    """
     names = list(dict.fromkeys(name for row in figures.values() for name in row))
-    rows = [["", *titles(names).values(), "ours/raw", "ours/fastest peer", ""]]
+    rows = [["", *titles(names).values(), "ours/raw", f"ours/fastest {'ASGI ' if asgi else ''}peer", ""]]
     for workload, row in figures.items():
         cells = [f"{row[name]:,.{decimals}f}" if row.get(name) else "-" for name in names]
-        fastest = fastest_peer(row, most=most)
+        fastest = fastest_peer(row, most=most, asgi=asgi)
         ours = row.get(peers.OURS)
         rows.append(
             [
@@ -83,25 +98,34 @@ def text(results: Mapping[str, Any]) -> str:
     """Everything, as it goes into latest.txt."""
     about = results["environment"]
     parts = [f"{about['date']}, {about['python']}, {about['system']}"]
-    if figures := results.get("in_process"):
+    if found := results.get("in_process"):
         how = results["in_process_settings"]
-        parts.append(
-            f"In-process, µs per request, less is better (best of {how['rounds']} rounds of {how['seconds']:g} s, "
-            f"{how['loop']})\n\n" + table(figures, decimals=2, most=False)
-        )
-    for server, figures in results.get("served", {}).items():
-        how = results["served_settings"]
-        parts.append(
-            f"Served by {server}, requests per second, more is better (best of {how['rounds']} rounds of "
-            f"{how['seconds']:g} s, {how['connections']} connections, {about['load_generator']})\n\n"
-            + table(figures, decimals=0, most=True)
-        )
-        used = results["served_cpu"][server]
-        if any(value for row in used.values() for value in row.values()):
+        for unit, figures in by_unit(found):
             parts.append(
-                f"Served by {server}, µs of processor time per request in server and framework, less is better\n\n"
-                + table(used, decimals=1, most=False)
+                f"In-process, µs per {unit}, less is better (best of {how['rounds']} rounds of {how['seconds']:g} s, "
+                f"{how['loop']})\n\n" + table(figures, decimals=2, most=False)
             )
+    for server, found in results.get("served", {}).items():
+        how = results["served_settings"]
+        for unit, figures in by_unit(found):
+            generator = "benchmarks.websocket_load" if unit == "message" else about["load_generator"]
+            parts.append(
+                f"Served by {server}, {unit}s per second, more is better (best of {how['rounds']} rounds of "
+                f"{how['seconds']:g} s, {how['connections']} connections, {generator})\n\n"
+                + table(figures, decimals=0, most=True, asgi=unit == "message")
+            )
+        for unit, figures in by_unit(results["served_cpu"][server]):
+            if any(value for row in figures.values() for value in row.values()):
+                parts.append(
+                    f"Served by {server}, µs of processor time per {unit} in server and framework, less is better\n\n"
+                    + table(figures, decimals=1, most=False, asgi=unit == "message")
+                )
+    if figures := results.get("idle"):
+        count = workloads.find(workloads.IDLE).connections
+        parts.append(
+            f"KiB of memory per idle WebSocket, less is better ({count:,} of them, on uvicorn)\n\n"
+            + table(figures, decimals=1, most=False, asgi=True)
+        )
     if notes := results.get("notes"):
         parts.append("Notes\n\n" + "\n".join(f"- {note}" for note in notes))
     parts.append(", ".join(f"{name} {version}" for name, version in about["versions"].items()))

@@ -144,9 +144,7 @@ async def connect(host: str, port: int, workload: Workload, count: int) -> list[
     connections = []
     for index in range(count):
         _, connection = await loop.create_connection(
-            lambda index=index: Connection(
-                handshake(host, port, workload), frames, index * FRAMES // count, echo_size
-            ),
+            lambda index=index: Connection(handshake(host, port, workload), frames, index * FRAMES // count, echo_size),
             host,
             port,
         )
