@@ -92,6 +92,20 @@ async def test_start_beyond_the_end(backend: Backend, path: Path, value: str) ->
     assert_not_satisfiable(await ask_range(backend, path, value))
 
 
+@pytest.mark.parametrize(
+    ("value", "start", "stop"),
+    [
+        ("bytes=0-18446744073709551615", 0, 10),
+        ("bytes=0-" + "9" * 300, 0, 10),
+        ("bytes=-" + "9" * 300, 0, 10),
+        ("bytes=" + "0" * 300 + "1-3", 1, 4),
+    ],
+    ids=["2**64-1", "last", "suffix", "zeros"],
+)
+async def test_positions_of_many_digits(backend: Backend, path: Path, value: str, start: int, stop: int) -> None:
+    assert_part(await ask_range(backend, path, value), start, stop)
+
+
 @pytest.mark.parametrize("value", ["bytes=3-2", "bytes=9-0", "bytes=9999-5"])
 async def test_inverted(backend: Backend, path: Path, value: str) -> None:
     assert_not_satisfiable(await ask_range(backend, path, value))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.contract import modules
@@ -68,6 +69,15 @@ def test_file_is_not_looked_at_by_the_constructor(web: Any, tmp_path: Path) -> N
 def test_path_must_be_text(web: Any, value: Any) -> None:
     with pytest.raises(TypeError):
         web.FileResponse(value)
+
+
+@pytest.mark.parametrize("chunk_size", [0, -1])
+def test_chunk_size_of_nothing(web: Any, path: Path, chunk_size: int) -> None:
+    if web.__name__.startswith("aiohttp"):
+        assert web.FileResponse(path, chunk_size).status == 200
+    else:
+        with pytest.raises(ValueError, match="chunk_size"):
+            web.FileResponse(path, chunk_size)
 
 
 # What it sends
@@ -471,6 +481,21 @@ async def test_name_of_undecodable_octets(backend: Backend, tmp_path: Path) -> N
     assert await status_of(backend, tmp_path / "\udcff.txt") == 404
 
 
+@pytest.mark.parametrize("path", ["a\0b", "/etc/hostname\0.txt"])
+async def test_path_with_nul(backend: Backend, path: str) -> None:
+    if backend.name == "aiohttp":
+        # A ValueError outside of any handler: the connection is closed without an answer.
+        with pytest.raises(httpx.RemoteProtocolError):
+            await ask_file(backend, path)
+    else:
+        assert await status_of(backend, path) == 404
+
+
+async def test_empty_path(backend: Backend) -> None:
+    # For pathlib it is the working directory, for the system nothing at all.
+    assert await status_of(backend, "") == (403 if backend.name == "aiohttp" else 404)
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_directory(backend: Backend, tmp_path: Path, method: str) -> None:
     assert await status_of(backend, tmp_path, method) == 403
@@ -632,6 +657,28 @@ async def test_subclass(backend: Backend, path: Path) -> None:
 
     response = await ask(backend, handler)
     assert (response.content, response.headers["X-Mine"]) == (CONTENT, "yes")
+
+
+async def test_chunked_encoding(backend: Backend, path: Path) -> None:
+    def change(response: Any) -> None:
+        response.enable_chunked_encoding()
+
+    if backend.name == "aiohttp":
+        with pytest.raises(httpx.RemoteProtocolError):
+            await ask_file(backend, path, change=change)
+    else:
+        response = await ask_file(backend, path, change=change)
+        assert (response.content, "Content-Length" in response.headers) == (CONTENT, False)
+
+
+async def test_partial_content_as_the_status(backend: Backend, path: Path) -> None:
+    if backend.name == "aiohttp":
+        with pytest.raises(httpx.RemoteProtocolError):
+            await ask_file(backend, path, status=206)
+    else:
+        response = await ask_file(backend, path, status=206, headers={"Content-Range": "bytes 0-9/100"})
+        assert (response.status_code, response.content) == (206, CONTENT)
+        assert response.headers["Content-Range"] == "bytes 0-9/100"
 
 
 # Compression on the way

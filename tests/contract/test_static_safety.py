@@ -117,31 +117,30 @@ OUTWARD = [
 ]
 
 
-@pytest.mark.parametrize("follow_symlinks", [False, True], ids=["", "follow"])
 @pytest.mark.parametrize("path", OUTWARD)
-async def test_s01_path_that_leads_out(
-    socket_backend: SocketBackend, root: Path, path: str, follow_symlinks: bool
-) -> None:
+async def test_s01_path_that_leads_out(socket_backend: SocketBackend, root: Path, path: str) -> None:
     app = socket_backend.web.Application()
-    app.router.add_static("/static", root, follow_symlinks=follow_symlinks)
+    app.router.add_static("/static", root)
+    app.router.add_static("/follow", root, follow_symlinks=True)
     async with socket_backend.serve(app) as address:
-        status, received = await get_raw(address, b"/static/" + path.encode())
-    assert 400 <= status < 500
-    assert SECRET not in received
-    assert b"root:" not in received
+        for prefix in (b"/static/", b"/follow/"):
+            status, received = await get_raw(address, prefix + path.encode())
+            assert 400 <= status < 500
+            assert SECRET not in received
+            assert b"root:" not in received
 
 
-@pytest.mark.parametrize("path", OUTWARD)
-async def test_s01_path_that_leads_out_of_the_root(socket_backend: SocketBackend, root: Path, path: str) -> None:
+async def test_s01_path_that_leads_out_of_the_root(socket_backend: SocketBackend, root: Path) -> None:
     app = socket_backend.web.Application()
     app.router.add_static("/", root, show_index=True)
     async with socket_backend.serve(app) as address:
-        status, received = await get_raw(address, b"/" + path.encode())
-    assert SECRET not in received
-    assert b"root:" not in received
-    assert b"secret.txt</a>" not in received
-    # With the prefix `/`, some of these are only another name of the folder itself, as for a browser.
-    assert status == 200 if b"Index of /" in received else 400 <= status < 500
+        for path in OUTWARD:
+            status, received = await get_raw(address, b"/" + path.encode())
+            assert SECRET not in received, path
+            assert b"root:" not in received, path
+            assert b"secret.txt</a>" not in received, path
+            # With the prefix `/`, some of these are only another name of the folder itself, as for a browser.
+            assert status == 200 if b"Index of /" in received else 400 <= status < 500, path
 
 
 @pytest.mark.parametrize("encoded", [False, True])
@@ -198,6 +197,14 @@ async def test_dots_that_stay_inside(socket_backend: SocketBackend, root: Path, 
     assert (status, received.endswith(b"\r\n\r\n" + content)) == (200, True)
 
 
+@pytest.mark.parametrize("path", ["..%2Froot%2Fa.txt", "sub%2F..%2F..%2Froot%2Fa.txt"])
+async def test_path_that_leaves_and_comes_back(backend: Backend, root: Path, path: str) -> None:
+    async with folder(backend, root) as client:
+        response = await client.get("/static/" + path)
+    # aiohttp's answer tells whether the folder has that name on the disk.
+    assert response.status_code == (200 if backend.name == "aiohttp" else 404)
+
+
 @pytest.mark.parametrize(
     "path", ["/other/../static/a.txt", "/static/../static/a.txt", "/./static/a.txt", "//static/a.txt"]
 )
@@ -239,11 +246,11 @@ async def test_malformed_encoding(socket_backend: SocketBackend, root: Path, pat
     assert status in {400, 404}
 
 
-@pytest.mark.parametrize("octet", [*range(1, 33), 127, 128, 255])
-async def test_any_octet_in_a_name(backend: Backend, root: Path, octet: int) -> None:
+async def test_any_octet_in_a_name(backend: Backend, root: Path) -> None:
     async with folder(backend, root) as client:
-        response = await client.get(f"/static/x%{octet:02X}y")
-    assert response.status_code == 404
+        for octet in range(256):
+            response = await client.get(f"/static/x%{octet:02X}y")
+            assert response.status_code == 404, octet
 
 
 # Symbolic links
