@@ -248,7 +248,7 @@ async def test_malformed_encoding(socket_backend: SocketBackend, root: Path, pat
 
 async def test_any_octet_in_a_name(backend: Backend, root: Path) -> None:
     async with folder(backend, root) as client:
-        for octet in range(256):
+        for octet in (*range(1, 33), 127, 128, 255):
             response = await client.get(f"/static/x%{octet:02X}y")
             assert response.status_code == 404, octet
 
