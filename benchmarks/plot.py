@@ -68,9 +68,11 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
 
     panels = []
     if figures := results.get("in_process"):
-        panels.append((figures, "In-process time per request", False))
+        panels.append((figures, "In-process time per request or message", False))
     for server, figures in results.get("served", {}).items():
-        panels.append((figures, f"Requests per second served by {server}", True))
+        panels.append((figures, f"Requests or messages per second served by {server}", True))
+    if figures := results.get("idle"):
+        panels.append((figures, "Memory per idle WebSocket", False))
     if not panels:
         return
     heights = [len(figures) * max(len(row) for row in figures.values()) * 0.115 + 0.6 for figures, _, _ in panels]
