@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from weakref import WeakSet
@@ -14,6 +14,7 @@ from weakref import WeakSet
 from framework import hdrs
 from framework.asgi.http import HTTPResponder
 from framework.asgi.lifespan import serve_lifespan
+from framework.asgi.mount import Lifespan, LifespanError, MountedApp
 from framework.asgi.websocket import serve_websocket
 from framework.background import BackgroundTasks
 from framework.cleanup import CleanupContext
@@ -27,10 +28,11 @@ from framework.routing.definitions import AbstractRouteDef
 from framework.routing.dispatcher import UrlDispatcher
 from framework.routing.domains import Domain, MaskDomain
 from framework.routing.matcher import Irregular, Matcher
+from framework.routing.mounts import MountResource
 from framework.routing.resources import MatchedSubAppResource, PrefixedSubAppResource
 from framework.routing.routes import AbstractRoute
 from framework.signals import FrozenList, Signal
-from framework.typedefs import Handler, Middleware, Receive, Scope, Send
+from framework.typedefs import ASGIApp, Handler, Middleware, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -121,8 +123,16 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._closing = False
         self._startup_failure: Exception | None = None
         self._starting: asyncio.Lock | None = None
-        #: Answers an http scope: the first request's own way, then the responder's.
-        self._http: Callable[[Scope, Receive, Send], Awaitable[None]] = self._start_and_respond
+        #: Answers an http scope: the first request's own way, then the responder's, or the ASGI middlewares'.
+        self._http: ASGIApp = self._start_and_respond
+        #: Answers an http scope inside the ASGI middlewares.
+        self._respond: ASGIApp = self._start_and_respond
+        #: The ASGI middlewares, the outermost first, and the lifespan they have where it is not the server's.
+        self._asgi_middlewares: tuple[ASGIApp, ...] = ()
+        self._lifespan: Lifespan | None = None
+        self._lifespan_failure: Exception | None = None
+        #: The mounted applications, by identity.
+        self._mounted: dict[int, MountedApp] = {}
         # Servers tell ASGI 3 from ASGI 2 and WSGI by asking whether `app.__call__` is a coroutine function. The one on
         # the class gives a coroutine without being one: it saves a frame for each request, and lets `app()` give the
         # application, as in aiohttp.
@@ -148,20 +158,43 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         return self
 
     async def _asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+            return
+        if scope["type"] == "websocket" and self._http == self._start_and_respond:
+            await self._start_once()
+        if self._asgi_middlewares:
+            await self._call_middlewares(scope, receive, send)
+        else:
+            await self._serve(scope, receive, send)
+
+    def _call_middlewares(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if self._lifespan is not None and self._lifespan.state and scope["type"] != "lifespan":
+            # What a server does that has run the lifespan.
+            scope["state"] = {**(scope.get("state") or {}), **self._lifespan.state}
+        return self._asgi_middlewares[0](scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a scope inside the ASGI middlewares."""
         match scope["type"]:
             case "http":
-                await self._http(scope, receive, send)
+                await self._respond(scope, receive, send)
             case "websocket":
-                await serve_websocket(self._http_now, scope, receive, send, opened=self._websockets)
+                await serve_websocket(self._respond_now, scope, receive, send, opened=self._websockets)
             case "lifespan":
-                await serve_lifespan(self, scope, receive, send)
+                await serve_lifespan(self._start, self._close, self._logger, receive, send)
             case other:
                 raise ValueError(f"Unknown ASGI scope type {other!r}: http, websocket and lifespan are served")
 
-    async def _http_now(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._http(scope, receive, send)
+    async def _respond_now(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._respond(scope, receive, send)
 
     async def _start_and_respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._start_once()
+        await self._http(scope, receive, send)
+
+    async def _start_once(self) -> None:
+        """Start the application where no lifespan did; the first request's part."""
         if self._starting is None:
             self._starting = asyncio.Lock()
         async with self._starting:
@@ -177,7 +210,6 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
                 # Somebody ran the parts of start() by hand.
                 self.freeze()
                 self._compile()
-        await self._http(scope, receive, send)
 
     def _compile(self) -> None:
         matcher: Matcher | None
@@ -185,7 +217,8 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             matcher = self._router.compile((self,), self.chain)
         except Irregular:
             matcher = None
-        self._http = HTTPResponder(self, matcher, is_debug=lambda: self.debug).respond
+        self._respond = HTTPResponder(self, matcher, is_debug=lambda: self.debug).respond
+        self._http = self._call_middlewares if self._asgi_middlewares else self._respond
 
     def chain(self, route: AbstractRoute | None, apps: tuple[Application, ...]) -> Handler:
         """The handler of ``route`` inside the middlewares of ``apps``; of a 404 or 405 for a route that is None."""
@@ -204,13 +237,33 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         """
         if self._started:
             return
+        if self._asgi_middlewares:
+            # They are given the lifespan that no server sends.
+            self._lifespan = Lifespan(self._asgi_middlewares[0])
+            await self._run_lifespan(self._lifespan.start)
+        await self._start()
+
+    async def _run_lifespan(self, part: Callable[[], Awaitable[None]]) -> None:
+        self._lifespan_failure = None
+        try:
+            await part()
+        except LifespanError:
+            if self._lifespan_failure is not None:
+                raise self._lifespan_failure from None
+            raise
+
+    async def _start(self) -> None:
+        """Start inside the ASGI middlewares."""
+        if self._started:
+            return
         self._on_startup.freeze()
         try:
             await self.startup()
             self.freeze()
             self._compile()
-        except BaseException:
+        except BaseException as exc:
             self._started = False
+            self._lifespan_failure = exc if isinstance(exc, Exception) else None
             await self.leave_contexts()
             raise
 
@@ -230,16 +283,31 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         """
         if not self._started or self._closing:
             return
+        lifespan, self._lifespan = self._lifespan, None
+        if lifespan is not None:
+            await self._run_lifespan(lifespan.stop)
+        await self._close()
+
+    async def _close(self) -> None:
+        """Close inside the ASGI middlewares."""
+        if not self._started or self._closing:
+            return
         self._closing = True
         try:
             if not self._shut_down:
                 await self.shutdown()
+        except Exception as exc:
+            self._lifespan_failure = exc
+            raise
         finally:
             try:
                 await self.cleanup()
+            except Exception as exc:
+                self._lifespan_failure = exc
+                raise
             finally:
                 self._started = self._shut_down = self._closing = False
-                self._http = self._start_and_respond
+                self._http = self._respond = self._start_and_respond
                 # The next start may be in another event loop.
                 self._starting = None
 
@@ -287,6 +355,11 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             await self._on_cleanup.send(self)
         else:
             await self._cleanup_ctx.leave(self)
+
+    @property
+    def started(self) -> bool:
+        """Whether startup was run, and cleanup was not yet."""
+        return self._started
 
     @property
     def pre_frozen(self) -> bool:
@@ -452,9 +525,69 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._adopt(subapp)
         return resource
 
+    def mount(self, prefix: str, app: ASGIApp, *, name: str | None = None) -> MountResource:
+        """Serve another ASGI application, of any framework, at and below ``prefix``.
+
+        It answers all that comes there, HTTP and WebSockets, its own 404 included, inside the middlewares of this
+        application: what they raise before they call their handler never reaches it, what it answers has been sent
+        when they see it. It finds its prefix in the scope's ``root_path``. Its lifespan runs as one of the contexts of
+        `cleanup_ctx`, in the order of registration; an application without one is served all the same.
+
+        Args:
+            prefix: where the application is; ``/`` for all that no other route answers.
+            app: the ASGI application.
+            name: for ``app.router[name].url_for(path="/…")``.
+
+        Raises TypeError for what cannot be called, ValueError for a prefix with dynamic parts, RuntimeError when this
+        application was started or frozen. An application whose startup fails makes this one's fail.
+        """
+        if not callable(app):
+            raise TypeError(f"An ASGI application can be called with scope, receive and send, got {app!r}")
+        if app is self:
+            raise ValueError("An application cannot be mounted in itself")
+        if self._on_startup.frozen:
+            raise RuntimeError("Cannot mount an application in one that was started: its lifespan would not run")
+        known = self._mounted.get(id(app))
+        life = _Life(app)
+        mounted = known or MountedApp(app, life.state)
+        resource = MountResource(prefix, app, mounted.answer, name=name)
+        self._router.register_resource(resource)
+        if known is None:
+            self._mounted[id(app)] = mounted
+            self._cleanup_ctx.append(life.context(resource))
+            if isinstance(app, Application):
+                self._on_shutdown.append(life.shut_down)
+        return resource
+
+    def add_asgi_middleware(self, factory: Callable[..., ASGIApp], *args: Any, **kwargs: Any) -> None:
+        """Put an ASGI middleware around the whole application: its requests, its WebSockets and its lifespan.
+
+        ``factory(app, *args, **kwargs)`` is called at once and gives the middleware. The one that was added last is
+        the outermost, as in Starlette. `middlewares`, which know requests and responses, are inside all of them.
+
+        Raises TypeError where the factory gives nothing that can be called, RuntimeError when the application was
+        started or frozen.
+        """
+        if self._pre_frozen or self._on_startup.frozen:
+            raise RuntimeError("Cannot add an ASGI middleware to an application that was frozen or started")
+        made = factory(self._asgi_middlewares[0] if self._asgi_middlewares else self._serve, *args, **kwargs)
+        if not callable(made):
+            raise TypeError(f"{factory!r} is no ASGI middleware: calling it with an application gave {made!r}")
+        self._asgi_middlewares = (made, *self._asgi_middlewares)
+
+    @property
+    def asgi_middlewares(self) -> tuple[ASGIApp, ...]:
+        """What `add_asgi_middleware` has put around the application, the outermost first."""
+        return self._asgi_middlewares
+
     def _check_subapp(self, subapp: Application) -> None:
         if not isinstance(subapp, Application):
             raise TypeError(f"A sub-application must be a web.Application, got {subapp!r}")
+        if subapp.asgi_middlewares:
+            raise RuntimeError(
+                "A sub-application answers requests inside this application, not ASGI scopes: mount() it for the sake "
+                "of its ASGI middlewares, or add them to this application"
+            )
         if self.frozen:
             raise RuntimeError("Cannot add sub application to frozen application")
         if subapp.frozen:
@@ -537,6 +670,40 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
 
     def __repr__(self) -> str:
         return f"<Application 0x{id(self):x}>"
+
+
+class _Life:
+    """The lifespan of a mounted application, as a context of the application around it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._lifespan = Lifespan(app)
+        self.state = self._lifespan.state
+
+    def context(self, resource: MountResource) -> Callable[[Application], AsyncIterator[None]]:
+        app = self._app
+
+        async def run(_: Application) -> AsyncIterator[None]:
+            name = f"{app!r}, mounted at {resource.canonical or '/'},"
+            if isinstance(app, Application):
+                # Not by messages, which would leave nothing but the last line of what it raises.
+                try:
+                    await app.start()
+                except Exception as exc:
+                    raise RuntimeError(f"{name} failed to start: {exc!r}") from exc
+                yield
+                await app.close()
+            else:
+                await self._lifespan.start(name)
+                yield
+                await self._lifespan.stop()
+
+        return run
+
+    async def shut_down(self, _: Application) -> None:
+        """Let a mounted `Application` close its streams and WebSockets while connections are still open."""
+        if isinstance(self._app, Application) and self._app.started:
+            await self._app.shutdown()
 
 
 def _forward(signal: Signal[Any], subapp: Application) -> Callable[[Application], Awaitable[None]]:

@@ -39,6 +39,7 @@ class WebSocketHandshake:
         self.disconnected = False
         #: A call of `receive` that has begun: its message is the next one.
         self.pending: asyncio.Future[Message] | None = None
+        self._scope = scope
         self._send = send
         self._opened = opened
         self._may_respond = "websocket.http.response" in (scope.get("extensions") or ())
@@ -77,13 +78,32 @@ class WebSocketHandshake:
             self._denied = True
             await self._send({"type": "websocket.close"})
 
+    def hand_over(self) -> tuple[Scope, Receive, Send]:
+        """Scope, receive and send for another ASGI application, which has the conversation from its beginning.
+
+        Until it has answered, a response can still deny the handshake.
+        """
+        # Messages are its own from now on.
+        self.accepted = True
+        connected = False
+
+        async def receive() -> Message:
+            nonlocal connected
+            if not connected:
+                connected = True
+                return {"type": "websocket.connect"}
+            return await (self.receive() if self.pending is None else self.next_message(None))
+
+        return self._scope, receive, self._send
+
     # As a WebSocket
 
-    async def accept(self, socket: Any, subprotocol: str | None, headers: list[tuple[bytes, bytes]]) -> None:
-        """Accept the handshake for ``socket``."""
+    async def accept(self, socket: Any, subprotocol: str | None, headers: list[tuple[bytes, bytes]]) -> Send:
+        """Accept the handshake for ``socket``, and give the server's own send."""
         await self.send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers})
         self.accepted = True
         self._opened.add(socket)
+        return self._send
 
     async def send(self, message: Message) -> None:
         """Send a message; `ClientConnectionResetError` where the client has gone."""

@@ -16,8 +16,8 @@ from framework.sansio import json as sansio_json
 from framework.sansio.codings import ContentDecoder
 from framework.sansio.forms import TooManyFields, parse_form
 from framework.sansio.text import decode_text
-from framework.streams import StreamReader
-from framework.typedefs import JSONDecoder, Receive
+from framework.streams import ClientConnectionResetError, StreamReader
+from framework.typedefs import JSONDecoder, Message, Receive
 
 if TYPE_CHECKING:
     from framework.multipart import MultipartReader
@@ -366,6 +366,37 @@ class RequestBody(RequestHeaders):
             max_size_error_cls=HTTPRequestEntityTooLarge,
             note_error=self.note_decode_error,
         )
+
+    def hand_over(self) -> tuple[list[tuple[bytes, bytes]], Receive]:
+        """Headers and ``receive`` for another ASGI application, which answers this request.
+
+        What `read` and its companions have read of the body is received again, and what they left; a content coding
+        that was undone is taken out of the headers. RuntimeError where the body was read as a stream or a form, which
+        keep nothing.
+        """
+        headers = self.scope["headers"]
+        if self.stream is None and self._read_bytes is None and not self._receiving:
+            return headers, self.receive
+        stream = self._open_stream()
+        if self._read_bytes is None and stream.total_bytes and stream.at_eof():
+            raise RuntimeError("The body was read already, and not kept: use `await request.read()` to look at it")
+        if self._decoder() is not None:
+            headers = [pair for pair in headers if pair[0] not in {b"content-encoding", b"content-length"}]
+        ended = False
+
+        async def receive() -> Message:
+            nonlocal ended
+            try:
+                if ended:
+                    await stream.wait_disconnect()
+                    return {"type": "http.disconnect"}
+                body = await stream.readany() if self._read_bytes is None else self._read_bytes
+            except ClientConnectionResetError:
+                return {"type": "http.disconnect"}
+            ended = self._read_bytes is not None or stream.at_eof()
+            return {"type": "http.request", "body": body, "more_body": not ended}
+
+        return headers, receive
 
     async def release(self) -> None:
         """Read what is left of the body and forget it."""

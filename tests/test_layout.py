@@ -32,13 +32,13 @@ SHELVES = """
     sansio.ws_messages
     signals cleanup background config_dict content content_lines payloads compression
     streams transports handshakes writers
-    stream_responses responses opened_files files
+    stream_responses responses openat2 opened_files files
     exceptions exception_handlers file_field multipart multipart_writer uploads
     request_headers request_body requests event_source websockets
     routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info
-    routing.resources routing.static routing.matcher routing.dispatcher
+    routing.resources routing.static routing.mounts routing.matcher routing.dispatcher
     middlewares
-    asgi asgi.errors asgi.http asgi.websocket asgi.lifespan
+    asgi asgi.errors asgi.http asgi.websocket asgi.lifespan asgi.mount
     applications
     serving serving.access_log serving.sites serving.server serving.runners serving.run
     testing.websockets testing test_utils

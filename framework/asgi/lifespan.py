@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from framework.typedefs import Receive, Scope, Send
+from framework.typedefs import Receive, Send
 
 if TYPE_CHECKING:
-    from framework.applications import Application
+    import logging
 
 __all__ = ("serve_lifespan",)
 
 
-async def serve_lifespan(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run startup when the server says so, and shutdown and cleanup when it ends.
+async def serve_lifespan(
+    start: Callable[[], Awaitable[None]],
+    close: Callable[[], Awaitable[None]],
+    logger: logging.Logger,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Run ``start`` when the server says so, and ``close``, which is shutdown and cleanup, when it ends.
 
     What startup or cleanup raise is logged with its traceback and told to the server, which exits for a failed
     startup.
@@ -23,17 +30,17 @@ async def serve_lifespan(app: Application, scope: Scope, receive: Receive, send:
         message = await receive()
         if message["type"] == "lifespan.startup":
             try:
-                await app.start()
+                await start()
             except Exception as exc:
-                app.logger.exception("Application startup failed")
+                logger.exception("Application startup failed")
                 await send({"type": "lifespan.startup.failed", "message": _last_line(exc)})
                 return
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             try:
-                await app.close()
+                await close()
             except Exception as exc:
-                app.logger.exception("Application shutdown failed")
+                logger.exception("Application shutdown failed")
                 await send({"type": "lifespan.shutdown.failed", "message": _last_line(exc)})
                 return
             await send({"type": "lifespan.shutdown.complete"})

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from framework import hdrs
 from framework.exceptions import HTTPMethodNotAllowed, HTTPNotFound
 from framework.routing.match_info import CompiledMatchInfo, MatchInfoError, UrlMappingMatchInfo
+from framework.routing.mounts import MountResource
 from framework.routing.resources import (
     AbstractResource,
     DynamicResource,
@@ -158,7 +159,7 @@ class _Tail(NamedTuple):
     """Something that matches any number of further segments.
 
     A template does by its expression, a static resource by the name of the file that it finds in the path, a
-    sub-application's prefix always.
+    sub-application's or a mount's prefix always.
     """
 
     rank: tuple[int, int]
@@ -221,6 +222,9 @@ class Matcher:
                     _refuse_overrides(resource, StaticResource, "resolve", "covers", "file_name")
                     leaf = self._leaf(rank, resource, ("filename",))
                     self._walk(resource.canonical).tails.append(_Tail(rank, leaf, None, resource.file_name))
+                case MountResource():
+                    _refuse_overrides(resource, MountResource, "resolve", "covers")
+                    self._walk(resource.canonical).tails.append(_Tail(rank, self._leaf(rank, resource, ())))
                 case _:
                     raise Irregular(resource)
 

@@ -100,6 +100,11 @@ class AbstractRoute(abc.ABC):
         return None if self._resource is None else self._resource.canonical
 
     @property
+    def path_format(self) -> str | None:
+        """As `path`, under the name that FastAPI's routes have and OpenTelemetry reads."""
+        return self.path
+
+    @property
     def client_max_size(self) -> int | None:
         """The route's own limit of `Request.client_max_size`, in bytes; None for the application's."""
         return self._client_max_size
