@@ -41,7 +41,8 @@ SHELVES = """
     asgi asgi.errors asgi.http asgi.websocket asgi.lifespan asgi.mount
     applications
     serving serving.access_log serving.sites serving.server serving.runners serving.run
-    testing.websockets testing test_utils
+    testing testing.messages testing.stacks testing.drivers testing.websockets testing.lifespans testing.exchanges
+    testing.clients testing.servers test_utils
     web
 """
 ORDER = ["framework" if name == "." else f"framework.{name}" for name in SHELVES.split()]

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Final
 
 from framework import hdrs
 from framework.requests import BaseRequest
 from framework.responses import Response
+from framework.typedefs import Scope
 
-__all__ = ("error_response",)
+__all__ = ("EXCEPTION_REPORT", "error_response", "report_exception")
+
+#: The extension of the scope by which a test's client asks for the exceptions that are answered with a 500 here: a
+#: dict whose ``report`` is called with each.
+EXCEPTION_REPORT: Final = "framework.exception_report"
+
+
+def report_exception(scope: Scope, exc: BaseException) -> None:
+    """Tell a test's client, where there is one, what was raised."""
+    extension = (scope.get("extensions") or {}).get(EXCEPTION_REPORT)
+    if extension is not None:
+        extension["report"](exc)
 
 
 def error_response(request: BaseRequest, status: int = 500, exc: BaseException | None = None) -> Response:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from framework.asgi.errors import error_response
+from framework.asgi.errors import error_response, report_exception
 from framework.exception_handlers import ExceptionHandler, ExceptionHandlers
 from framework.exceptions import HTTPBadRequest, HTTPException, HTTPInternalServerError, HTTPUnsupportedMediaType
 from framework.requests import Request
@@ -242,6 +242,7 @@ class HTTPResponder:
 
     def _log(self, request: Request, exc: BaseException) -> None:
         self._logger.error("Error handling request from %s", request.remote, exc_info=exc)
+        report_exception(request.scope, exc)
 
 
 def _find(
