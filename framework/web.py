@@ -50,7 +50,7 @@ from framework.streams import PayloadAccessError, RequestPayloadError
 
 if TYPE_CHECKING:
     from framework.event_source import EventSourceResponse, sse_response, stop_event_streams
-    from framework.sansio.ws_messages import WSCloseCode, WSMessage, WSMsgType
+    from framework.sansio.ws_messages import WebSocketError, WSCloseCode, WSMessage, WSMessageTypeError, WSMsgType
     from framework.websockets import WebSocketReady, WebSocketResponse
 
 __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their module
@@ -89,7 +89,9 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "View",
     "WSCloseCode",
     "WSMessage",
+    "WSMessageTypeError",
     "WSMsgType",
+    "WebSocketError",
     "WebSocketReady",
     "WebSocketResponse",
     "delete",
@@ -116,7 +118,9 @@ _LAZY = {
     "EventSourceResponse": "framework.event_source",
     "WSCloseCode": "framework.sansio.ws_messages",
     "WSMessage": "framework.sansio.ws_messages",
+    "WSMessageTypeError": "framework.sansio.ws_messages",
     "WSMsgType": "framework.sansio.ws_messages",
+    "WebSocketError": "framework.sansio.ws_messages",
     "WebSocketReady": "framework.websockets",
     "WebSocketResponse": "framework.websockets",
     "sse_response": "framework.event_source",

@@ -93,6 +93,7 @@ class UvicornBackend(SocketBackend):
         server = _InLoopServer(config)
         server.lifespan = config.lifespan_class(config)
         with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             host, port = listener.getsockname()
             try:
                 await server.startup(sockets=[listener])
