@@ -149,8 +149,8 @@ def given_socket(sock: socket.socket) -> Site:
     """A bound stream socket that the caller has made."""
     name = sock.getsockname()
     if isinstance(name, tuple):
-        # asyncio does this only where the socket was made with the protocol's number, which few do: without it the second
-        # of two small writes waits for the client's acknowledgement of the first, 40 ms.
+        # asyncio does this only where the socket was made with the protocol's number, which few do. Without it the
+        # second of two small writes waits for the client to acknowledge the first, 40 ms.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return Site([sock], _authority(name[0], name[1]))
     return Site([sock], f"unix:{os.fsdecode(name)}:")
