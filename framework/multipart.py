@@ -31,7 +31,7 @@ from framework.sansio.multipart import (
     align_base64,
     check_boundary,
 )
-from framework.sansio.text import decode_text
+from framework.sansio.text import decode_text, escape_controls
 from framework.streams import RequestPayloadError
 
 __all__ = (
@@ -403,7 +403,7 @@ class BodyPartReader:
 
     def _decode_content(self, data: bytes, coding: str) -> bytes:
         if not ContentDecoder.supports(coding):
-            raise RuntimeError(f"unknown content encoding: {coding[:40]}")
+            raise RuntimeError(f"unknown content encoding: {escape_controls(coding[:40])}")
         decoder = ContentDecoder(coding)
         decoded = bytearray()
         for piece in decoder.decode(data):

@@ -16,6 +16,7 @@ from typing import Any, Final
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from framework.sansio.disposition import parse_form_names
+from framework.sansio.text import escape_controls
 
 __all__ = (
     "MAX_BOUNDARY_LENGTH",
@@ -261,7 +262,7 @@ class TransferDecoder:
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding.strip().lower()
         if self._encoding not in {"base64", "quoted-printable", "binary", "8bit", "7bit"}:
-            raise RuntimeError(f"unknown content transfer encoding: {self._encoding[:40]}")
+            raise RuntimeError(f"unknown content transfer encoding: {escape_controls(self._encoding[:40])}")
         self._rest = b""
         self._is_padded = False
 
