@@ -32,7 +32,7 @@ SHELVES = """
     sansio.ws_messages
     signals cleanup background config_dict content content_lines payloads compression
     streams transports handshakes writers
-    stream_responses responses openat2 opened_files files
+    stream_responses responses opened_files files
     exceptions exception_handlers file_field multipart multipart_writer uploads
     request_headers request_body requests event_source websockets
     routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info
@@ -42,7 +42,7 @@ SHELVES = """
     applications
     serving serving.access_log serving.sites serving.server serving.runners serving.run
     testing testing.messages testing.stacks testing.drivers testing.websockets testing.lifespans testing.exchanges
-    testing.clients testing.servers test_utils
+    testing.clients testing.servers testing.fixtures test_utils
     web
 """
 ORDER = ["framework" if name == "." else f"framework.{name}" for name in SHELVES.split()]

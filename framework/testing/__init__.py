@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from framework.testing.clients import ASGITransport, Client, client
     from framework.testing.drivers import Driver
+    from framework.testing.fixtures import ClientFactory, ServerFactory
     from framework.testing.lifespans import lifespan
     from framework.testing.messages import MessageChecker
     from framework.testing.servers import LiveServer, server
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 __all__ = (
     "ASGITransport",
     "Client",
+    "ClientFactory",
     "Driver",
     "LiveServer",
     "MessageChecker",
+    "ServerFactory",
     "WebSocketDenied",
     "WebSocketSession",
     "client",
@@ -35,9 +38,11 @@ __all__ = (
 _MODULES: Final = {
     "ASGITransport": "clients",
     "Client": "clients",
+    "ClientFactory": "fixtures",
     "Driver": "drivers",
     "LiveServer": "servers",
     "MessageChecker": "messages",
+    "ServerFactory": "fixtures",
     "WebSocketDenied": "websockets",
     "WebSocketSession": "websockets",
     "client": "clients",
