@@ -147,17 +147,18 @@ class _Entry:
         #: The number of the last event that is contained in what the page knows; None while it is joining.
         self.number: int | None = None
         #: What was published meanwhile.
-        self.early: list[tuple[int, str]] = []
+        self.early: list[tuple[int, str | None]] = []
 
-    def take(self, number: int, event: str) -> bool:
-        """Hear of an event; returns whether others before it were missed."""
+    def take(self, number: int, event: str | None) -> bool:
+        """Hear of an event, None for one that is no news to pages; returns whether others before it were missed."""
         if self.number is None:
             self.early.append((number, event))
             return False
         missed = number > self.number + 1
         if number > self.number:
             self.number = number
-            self.member.deliver(event)
+            if event is not None:
+                self.member.deliver(event)
         return missed
 
     def go_on(self, number: int) -> bool:
@@ -389,12 +390,14 @@ class RedisBroker(Broker):
         # Smaller numbers come from a server that was restarted empty.
         missed = number <= room.number
         room.number = number
+        news: str | None = event
         if event.startswith('{"type":"replaced"'):
+            news = None
             replaced = room.entries.get(json.loads(event)["connection"])
             if replaced is not None:
                 replaced.member.replace()
         for entry in list(room.entries.values()):
-            missed = entry.take(number, event) or missed
+            missed = entry.take(number, news) or missed
         if missed:
             self._catch_up(room)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import json
 import shutil
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ def find_chromium() -> str | None:
 class Page:
     """A tab. Its methods raise RuntimeError for what the browser refuses and TimeoutError for what never comes."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, address: str) -> None:
         self._socket = socket
+        self._address = address
         self._session: str | None = None
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Any]] = {}
@@ -62,6 +64,10 @@ class Page:
         target = await self.command("Target.createTarget", url="about:blank")
         attached = await self.command("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = attached["sessionId"]
+
+    def another(self) -> AbstractAsyncContextManager[Page]:
+        """A second tab of the same browser."""
+        return _tab(self._address)
 
     async def close(self) -> None:
         """Stop listening; the browser goes with its process."""
@@ -99,6 +105,11 @@ class Page:
                     return value
                 await asyncio.sleep(0.05)
 
+    async def screenshot(self, path: Path) -> None:
+        """Store what is seen as a PNG."""
+        result = await self.command("Page.captureScreenshot", format="png")
+        path.write_bytes(base64.b64decode(result["data"]))
+
     async def choose_files(self, selector: str, files: Iterable[Path]) -> None:
         """Choose files in an ``<input type="file">``, as a person does in the dialog."""
         document = await self.command("DOM.getDocument")
@@ -126,13 +137,8 @@ async def browser(executable: str, profile: Path) -> AsyncIterator[Page]:
     )
     try:
         address = await asyncio.wait_for(_address(process, profile), PATIENCE)
-        async with connect(address, max_size=None, proxy=None) as socket:
-            page = Page(socket)
-            try:
-                await page.open()
-                yield page
-            finally:
-                await page.close()
+        async with _tab(address) as page:
+            yield page
     finally:
         if process.returncode is None:
             process.terminate()
@@ -141,6 +147,17 @@ async def browser(executable: str, profile: Path) -> AsyncIterator[Page]:
             except TimeoutError:
                 process.kill()
                 await process.wait()
+
+
+@asynccontextmanager
+async def _tab(address: str) -> AsyncIterator[Page]:
+    async with connect(address, max_size=None, proxy=None) as socket:
+        page = Page(socket, address)
+        try:
+            await page.open()
+            yield page
+        finally:
+            await page.close()
 
 
 async def _address(process: asyncio.subprocess.Process, profile: Path) -> str:

@@ -208,9 +208,24 @@ element("leave").onclick = () => {
 };
 
 // No need to wait for the next attempt.
-window.addEventListener("online", () => {
+function connectNow() {
     if (socket === null && !element("chat").hidden) {
         connect();
+    }
+}
+
+window.addEventListener("online", connectNow);
+
+// A page that was left is kept by the browser for the way back, and its socket with it: who has left is not here.
+window.addEventListener("pagehide", () => {
+    clearTimeout(timer);
+    const current = socket;
+    socket = null;
+    current?.close(1000);
+});
+window.addEventListener("pageshow", ({persisted}) => {
+    if (persisted) {
+        connectNow();
     }
 });
 
