@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from framework.exceptions import HTTPMove, HTTPPermanentRedirect
+from framework.sansio.paths import left_out
 from framework.typedefs import Handler, Middleware
 
 if TYPE_CHECKING:
@@ -155,7 +156,8 @@ def normalize_path_middleware(
             match_info = await request.app.router.resolve(clone)
             if match_info.http_exception is None:
                 # Octets that no URL has, which some server let through, would be refused in a header.
-                raise redirect_class(_CONTROLS.sub(_percent_encode, location + question_mark + query))
+                location = left_out(request.scope) + location + question_mark + query
+                raise redirect_class(_CONTROLS.sub(_percent_encode, location))
         return await handler(request)
 
     return normalize

@@ -25,7 +25,7 @@ from framework.reify import reify
 from framework.request_body import RequestBody
 from framework.sansio.codings import ContentEncoder
 from framework.sansio.forms import parse_query
-from framework.sansio.paths import raw_path
+from framework.sansio.paths import raw_path, root_path
 from framework.sansio.text import escape_controls
 from framework.signals import Signal
 from framework.storage import Storage
@@ -384,10 +384,11 @@ class BaseRequest(Storage, RequestBody):
         if (stream.is_eof() if isinstance(stream, StreamReader) else self._read_bytes is not None) or (
             not self._may_have_body()
         ):
-            self._watch = asyncio.get_running_loop().call_soon(self._watch_disconnect)
+            self._watch = asyncio.get_running_loop().call_soon(self.watch_disconnect)
         return ResponseWriter(
             self.send,
             is_disconnected=self.is_known_disconnected,
+            watch=self.watch_disconnect,
             length=length,
             empty=empty,
             encoder=encoder,
@@ -409,7 +410,8 @@ class BaseRequest(Storage, RequestBody):
         if original is not None:
             original.note_response(response)
 
-    def _watch_disconnect(self) -> None:
+    def watch_disconnect(self) -> None:
+        """Learn of the client's end from now on, without anybody reading; see `StreamReader.watch_disconnect`."""
         stream = self._open_stream()
         if isinstance(stream, StreamReader):
             stream.watch_disconnect()
@@ -595,6 +597,24 @@ class Request(BaseRequest):
         apps = self.match_info.apps
         current = apps.index(self.app)
         return ChainMapProxy(reversed(apps[: current + 1]))
+
+    def url_for(self, name: str, /, **parts: Any) -> URL:
+        """The URL of the resource called ``name``, as a client finds it: from the root of the host.
+
+        ``app.router[name].url_for(**parts)`` of the current application, or of one around it where it has no such
+        name, below the ``root_path`` that a server, a proxy or a mount serves the application at.
+        ``request.url.join(...)`` makes it absolute. KeyError for a name that none of them has; raises as ``url_for``
+        of the resource does.
+        """
+        apps = self.match_info.apps
+        for app in reversed(apps[: apps.index(self.app) + 1]):
+            if name in app.router:
+                url = app.router[name].url_for(**parts)
+                root = root_path(self.scope)
+                if not root or url.absolute:
+                    return url
+                return URL.build(path=root + url.raw_path, query_string=url.raw_query_string, encoded=True)
+        raise KeyError(name)
 
     def prepare_signals(self) -> Sequence[Signal[Any]]:
         """``on_response_prepare`` of the applications on the way that have receivers, the outermost first."""

@@ -12,10 +12,9 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.handshakes import handshake_of
-from framework.routing.templates import quote_path
 from framework.sansio.cookies import cookie_header_values
 from framework.sansio.headers import HeaderMap, decode_headers, encode_headers
-from framework.sansio.paths import raw_path
+from framework.sansio.paths import left_out
 from framework.stream_responses import StreamResponse
 from framework.streams import ClientConnectionResetError
 from framework.typedefs import ASGIApp, Message, Receive, Scope, Send
@@ -199,12 +198,10 @@ def _scope_below(scope: Scope, prefix: str) -> Scope:
     """The scope of an application that is mounted below ``prefix``."""
     inner = {name: value for name, value in scope.items() if name not in _OF_THE_APP}
     root_path = scope.get("root_path", "").rstrip("/")
-    path = scope["path"]
-    if root_path and path != root_path and not path.startswith(root_path + "/"):
-        # Some servers keep root_path out of the path; by the specification it is in there.
-        inner["path"] = root_path + path
+    if missing := left_out(scope):
+        inner["path"] = root_path + scope["path"]
         if scope.get("raw_path") is not None:
-            inner["raw_path"] = (quote_path(root_path) + raw_path(scope)).encode("utf-8", "surrogateescape")
+            inner["raw_path"] = missing.encode() + scope["raw_path"]
     inner["root_path"] = root_path + prefix
     return inner
 
@@ -227,6 +224,7 @@ class Lifespan:
         self.state: dict[str, Any] = {}
         self._task: asyncio.Task[None] | None = None
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
+        self._asked = ""
         self._answer: asyncio.Future[Message] | None = None
 
     async def start(self, name: str = "The application") -> None:
@@ -270,8 +268,14 @@ class Lifespan:
         await self._app(scope, self._to_app.get, self._take)
 
     async def _take(self, message: Message) -> None:
-        if self._answer is None or self._answer.done():
-            raise RuntimeError(f"{self._name} sent {message['type']!r}, which nobody has asked for")
+        kind = message["type"]
+        if (
+            self._answer is None
+            or self._answer.done()
+            or kind not in {f"{self._asked}.complete", f"{self._asked}.failed"}
+        ):
+            # Some answer whatever they are called for, as if it were a request.
+            raise RuntimeError(f"{self._name} sent {kind!r} in its lifespan")
         self._answer.set_result(message)
 
     async def _ask(self, kind: str) -> Message | None:
@@ -280,6 +284,7 @@ class Lifespan:
         if task is None or task.done():
             return None
         answer = self._answer = asyncio.get_running_loop().create_future()
+        self._asked = kind
         self._to_app.put_nowait({"type": kind})
         await asyncio.wait({task, answer}, return_when=asyncio.FIRST_COMPLETED)
         return answer.result() if answer.done() else None

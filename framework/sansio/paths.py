@@ -11,7 +11,7 @@ from typing import Any
 
 from yarl import URL
 
-__all__ = ("raw_path", "route_path", "strip_root_path", "unquote_path_safe")
+__all__ = ("left_out", "raw_path", "root_path", "route_path", "strip_root_path", "unquote_path_safe")
 
 
 def raw_path(scope: MutableMapping[str, Any]) -> str:
@@ -34,6 +34,22 @@ def route_path(scope: MutableMapping[str, Any]) -> str:
     else:
         path = scope["path"]
     return strip_root_path(path, scope.get("root_path", ""))
+
+
+def root_path(scope: MutableMapping[str, Any]) -> str:
+    """The path that the application is served at, percent-encoded, without a slash at its end."""
+    root: str = scope.get("root_path", "")
+    return URL.build(path=root.rstrip("/"), encoded=False).raw_path if root else ""
+
+
+def left_out(scope: MutableMapping[str, Any]) -> str:
+    """What stands before the scope's path in the client's, percent-encoded.
+
+    That is nothing by the ASGI specification; some servers leave ``root_path`` out of the path.
+    """
+    root: str = scope.get("root_path", "").rstrip("/")
+    path: str = scope["path"]
+    return "" if not root or path == root or path.startswith(root + "/") else root_path(scope)
 
 
 def strip_root_path(path: str, root_path: str) -> str:
