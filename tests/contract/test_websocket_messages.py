@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
@@ -52,6 +55,14 @@ BYTES = {
     "65536-bytes": bytes(65536),
     "a-mebibyte": bytes(MEBIBYTE),
 }
+
+
+@contextlib.contextmanager
+def ignored_warnings() -> Iterator[None]:
+    """Without the warning that ASGI has no pings, which comes once in a process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
 
 
 async def receive(ws: Any) -> Any:
@@ -555,6 +566,55 @@ async def test_the_handler_does_not_see_pings_and_pongs(ws_backend: SocketBacken
         await client.pong(b"unasked")
         await client.send_str("text")
         assert (await served).data == "text"
+
+
+async def test_a_ping_of_the_program(ws_backend: SocketBackend) -> None:
+    async def talk(ws: Any) -> None:
+        with ignored_warnings():
+            await ws.ping(b"there?")
+            await ws.pong(b"here!")
+        await ws.send_str("after")
+
+    async with raw_conversation(ws_backend, talk) as (client, _):
+        if ws_backend.name == "aiohttp":
+            assert await client.receive() == (PING, b"there?")
+            assert await client.receive() == (PONG, b"here!")
+        # ASGI has no pings: the call does nothing.
+        assert await client.receive() == (TEXT, b"after")
+
+
+async def test_a_program_that_answers_pings_itself(ws_backend: SocketBackend) -> None:
+    options = {"autoping": False}
+    async with conversation(ws_backend, receive, options=options, autoping=False) as (client, served):
+        await client.ping(b"there?")
+        if ws_backend.name == "aiohttp":
+            assert await served == (aiohttp.WSMsgType.PING, b"there?", "")
+        else:
+            # The server answers, and the program does not hear of it.
+            assert (await client.receive()).type == aiohttp.WSMsgType.PONG
+
+
+async def test_a_heartbeat_pings_the_client(ws_backend: SocketBackend) -> None:
+    async def talk(ws: Any) -> Any:
+        return await ws.receive_str()
+
+    with ignored_warnings():
+        async with raw_conversation(ws_backend, talk, options={"heartbeat": 0.02}) as (client, served):
+            if ws_backend.name == "aiohttp":
+                assert await client.receive() == (PING, b"")
+                await client.send(PONG, b"")
+            # Under ASGI it is the server's option: uvicorn's --ws-ping-interval, hypercorn's websocket_ping_interval.
+            await client.send(TEXT, b"alive")
+            assert await served == "alive"
+
+
+@pytest.mark.parametrize("bits", [0, 15])
+async def test_what_is_known_of_the_compression(ws_backend: SocketBackend, bits: int) -> None:
+    async def talk(ws: Any) -> Any:
+        return ws.compress
+
+    # Only the server knows it under ASGI.
+    assert await talked(ws_backend, talk, compress=bits) == (bits if ws_backend.name == "aiohttp" else 0)
 
 
 # --- Fragments ------------------------------------------------------------------------------------
