@@ -570,7 +570,8 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         """
         if self._pre_frozen or self._on_startup.frozen:
             raise RuntimeError("Cannot add an ASGI middleware to an application that was frozen or started")
-        made = factory(self._asgi_middlewares[0] if self._asgi_middlewares else self._serve, *args, **kwargs)
+        inner = self._asgi_middlewares[0] if self._asgi_middlewares else _Inside(self, self._serve)
+        made = factory(inner, *args, **kwargs)
         if not callable(made):
             raise TypeError(f"{factory!r} is no ASGI middleware: calling it with an application gave {made!r}")
         self._asgi_middlewares = (made, *self._asgi_middlewares)
@@ -670,6 +671,24 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
 
     def __repr__(self) -> str:
         return f"<Application 0x{id(self):x}>"
+
+
+class _Inside:
+    """What the innermost ASGI middleware calls.
+
+    An object whose ``__call__`` is a coroutine function: that is how middlewares tell ASGI 3, and not all of them
+    understand a bound method.
+    """
+
+    def __init__(self, app: Application, serve: ASGIApp) -> None:
+        self._app = app
+        self._serve = serve
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._serve(scope, receive, send)
+
+    def __repr__(self) -> str:
+        return repr(self._app)
 
 
 class _Life:
