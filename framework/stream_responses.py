@@ -22,7 +22,7 @@ from framework.sansio.headers import HeaderMap, check_reason, encode_headers, pa
 from framework.sansio.text import escape_controls
 from framework.storage import Storage
 from framework.typedefs import LooseHeaders, Send
-from framework.writers import ResponseWriter, direct_send
+from framework.writers import TURN_SIZE, ResponseWriter, direct_send
 
 if TYPE_CHECKING:
     from framework.requests import BaseRequest
@@ -76,6 +76,8 @@ class StreamResponse(Storage, HeadersMixin):
     _encoder: ContentEncoder | None = None
     #: The server's `send`, while what is written can be handed to it as it is.
     _direct: Send | None = None
+    #: How many bytes may be handed to it until the event loop turns.
+    _until_turn = TURN_SIZE
     _trailers: HeaderMap | None = None
 
     if TYPE_CHECKING:
@@ -214,7 +216,8 @@ class StreamResponse(Storage, HeadersMixin):
     @property
     def body_length(self) -> int:
         """How many bytes of the body were sent."""
-        return self._body_length if self._writer is None else self._body_length + self._writer.output_size
+        length = self._body_length + TURN_SIZE - self._until_turn
+        return length if self._writer is None else length + self._writer.output_size
 
     @property
     def output_length(self) -> int:
@@ -479,12 +482,22 @@ class StreamResponse(Storage, HeadersMixin):
         # each, 0.54 with a coroutine here and one in the writer; a stream of 100 pieces takes 36 µs instead of 72.
         direct = self._direct
         if direct is not None and type(data) is bytes and data:
-            self._body_length += len(data)
-            return direct({"type": "http.response.body", "body": data, "more_body": True})
+            # One number is both what was written and how much may follow until the event loop has to turn.
+            left = self._until_turn = self._until_turn - len(data)
+            if left > 0:
+                return direct({"type": "http.response.body", "body": data, "more_body": True})
+            return self._write_and_turn(direct, data)
         writer = self._writer
         if writer is not None and isinstance(data, (bytes, bytearray, memoryview)):
             return writer.write(data)
         return self._refuse_to_write(data)
+
+    async def _write_and_turn(self, direct: Send, data: bytes) -> None:
+        self._body_length += TURN_SIZE - self._until_turn
+        self._until_turn = TURN_SIZE
+        await direct({"type": "http.response.body", "body": data, "more_body": True})
+        if self._writer is not None:
+            await self._writer.turn()
 
     async def _refuse_to_write(self, data: object) -> NoReturn:
         if not isinstance(data, (bytes, bytearray, memoryview)):
@@ -514,7 +527,8 @@ class StreamResponse(Storage, HeadersMixin):
         if self._writer.has_trailers and self._trailers is not None:
             await self._writer.write_trailers(encode_headers(self._trailers))
         self._eof_sent = True
-        self._body_length += self._writer.output_size
+        self._body_length = self.body_length
+        self._until_turn = TURN_SIZE
         self._request = None
         self._writer = None
 

@@ -48,6 +48,9 @@ _CLOSED_RECEIVES: Final = 5
 #: How many messages are sent without a receive before somebody has to look whether the client is still there.
 _UNHEARD_SENDS: Final = 2
 
+#: After how many of them the event loop turns.
+_SENDS_BEFORE_TURN: Final = 16
+
 #: The most bytes of a reason: a control frame has 125, of which two are the code.
 _REASON_SIZE: Final = 123
 
@@ -298,8 +301,8 @@ class WebSocketResponse(StreamResponse):
             raise self._refusal(data, str, "str")
         if self._heard:
             self._heard = False
-        else:
-            self._count_unheard()
+        elif self._count_unheard():
+            await asyncio.sleep(0)
         try:
             await send({"type": "websocket.send", "text": data})
         except (OSError, RuntimeError) as exc:
@@ -312,8 +315,8 @@ class WebSocketResponse(StreamResponse):
             raise self._refusal(data, (bytes, bytearray, memoryview), "byte-ish")
         if self._heard:
             self._heard = False
-        else:
-            self._count_unheard()
+        elif self._count_unheard():
+            await asyncio.sleep(0)
         try:
             await send({"type": "websocket.send", "bytes": data if type(data) is bytes else bytes(data)})
         except (OSError, RuntimeError) as exc:
@@ -387,15 +390,19 @@ class WebSocketResponse(StreamResponse):
         self._end(WSCloseCode.ABNORMAL_CLOSURE, reset)
         return reset
 
-    def _count_unheard(self) -> None:
+    def _count_unheard(self) -> bool:
+        """Count a message that follows another one, and tell whether the event loop should turn before it is sent.
+
+        The server's `send` need not suspend: a program that goes on sending to a client that has gone would keep the
+        loop to itself for ever.
+        """
         handshake = self._prepared_handshake()
-        if self._receiving or handshake.pending is not None:
-            return
         self._unheard_sends += 1
-        if self._unheard_sends > _UNHEARD_SENDS:
+        if self._unheard_sends > _UNHEARD_SENDS and not self._receiving and handshake.pending is None:
             # Who only sends would never hear that the client has gone: what it has to say is waited for beside.
             self._receive_now = None
             handshake.start_receiving().add_done_callback(self._note_unheard)
+        return self._unheard_sends % _SENDS_BEFORE_TURN == 0
 
     def _note_unheard(self, pending: asyncio.Future[Message]) -> None:
         handshake = self._handshake

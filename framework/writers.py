@@ -11,7 +11,10 @@ from framework.sansio.codings import ContentEncoder
 from framework.streams import ClientConnectionResetError
 from framework.typedefs import Scope, Send
 
-__all__ = ("ResponseWriter", "direct_send")
+__all__ = ("TURN_SIZE", "ResponseWriter", "direct_send")
+
+#: After how many bytes of a body, at the latest, the event loop turns.
+TURN_SIZE: Final = 2**16
 
 #: Versions of the HTTP spec in which `send` does nothing for a client that has gone.
 _SILENT_VERSIONS: Final = frozenset({"2.0", "2.1", "2.2", "2.3"})
@@ -38,6 +41,7 @@ class ResponseWriter:
     Args:
         send: the ASGI callable.
         is_disconnected: whether the client is known to have gone.
+        watch: called now and then while the body is sent, so that somebody finds out whether the client has gone.
         length: what remains of the declared Content-Length in bytes, None where none is declared.
         empty: whether the response has no body whatever is written (HEAD, 204, 304).
         encoder: what compresses the body.
@@ -50,12 +54,14 @@ class ResponseWriter:
     has_trailers = False
     #: How many bytes of the body were sent.
     output_size = 0
+    _until_turn = TURN_SIZE
 
     def __init__(
         self,
         send: Send,
         *,
         is_disconnected: Callable[[], bool],
+        watch: Callable[[], None],
         length: int | None,
         empty: bool,
         encoder: ContentEncoder | None = None,
@@ -63,6 +69,7 @@ class ResponseWriter:
     ) -> None:
         self._send = send
         self._is_disconnected = is_disconnected
+        self._watch = watch
         self._length = length
         self._empty = empty
         if encoder is not None:
@@ -100,6 +107,19 @@ class ResponseWriter:
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
             except OSError as exc:
                 raise ClientConnectionResetError("Cannot write to closing transport") from exc
+        self._until_turn -= len(chunk)
+        if self._until_turn <= 0 or not chunk:
+            await self.turn()
+
+    async def turn(self) -> None:
+        """Let the event loop turn, and with it learn whether the client has gone.
+
+        The server's `send` need not suspend: for a client that has gone it returns at once, and a program that goes on
+        writing would keep the loop to itself for ever.
+        """
+        self._until_turn = TURN_SIZE
+        self._watch()
+        await asyncio.sleep(0)
 
     async def write_eof(self, chunk: bytes = b"") -> None:
         """Send the last piece of the body and end the response."""

@@ -342,3 +342,18 @@ async def test_a_plain_request_that_looks_like_a_handshake(caplog: pytest.LogCap
     driver = await Driver.http(app, headers=headers).run()
     assert driver.status == 400
     assert "without WebSocket support" in caplog.text
+
+
+async def test_who_sends_without_end_hears_of_a_client_that_has_gone() -> None:
+    async def talk(ws: web.WebSocketResponse) -> None:
+        with pytest.raises(ClientConnectionResetError):
+            while True:
+                await ws.send_str("tick")
+
+    driver = talking(talk, end=None)
+    driver.disconnect()
+
+    async def send(message: Any) -> None:
+        """A server that does nothing for a client that has gone."""
+
+    await driver.app(driver.scope, driver.receive, send)

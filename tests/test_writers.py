@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from framework import web
 from framework.streams import ClientConnectionResetError
 from framework.writers import ResponseWriter
 from tests.driver import Driver
 
 
 def writer_to(driver: Driver, *, length: int | None = None, empty: bool = False, gone: bool = False) -> ResponseWriter:
-    return ResponseWriter(driver.send, length=length, empty=empty, is_disconnected=lambda: gone)
+    return ResponseWriter(driver.send, length=length, empty=empty, is_disconnected=lambda: gone, watch=lambda: None)
 
 
 async def test_the_messages() -> None:
-    driver = Driver.http(None)
+    driver = Driver.http(web.Application())
     writer = writer_to(driver)
     await writer.start(200, [(b"x-a", b"1")])
     await writer.write(b"a")
@@ -31,7 +33,7 @@ async def test_the_messages() -> None:
 
 @pytest.mark.parametrize("data", [b"abc", bytearray(b"abc"), memoryview(b"abc"), memoryview(b"aXbXcX")[::2]])
 async def test_bytes_of_any_kind(data: Any) -> None:
-    driver = Driver.http(None)
+    driver = Driver.http(web.Application())
     writer = writer_to(driver)
     await writer.start(200, [])
     await writer.write(data)
@@ -39,7 +41,7 @@ async def test_bytes_of_any_kind(data: Any) -> None:
 
 
 async def test_the_end_is_sent_once() -> None:
-    driver = Driver.http(None)
+    driver = Driver.http(web.Application())
     writer = writer_to(driver)
     await writer.start(200, [])
     await writer.write_eof()
@@ -48,7 +50,7 @@ async def test_the_end_is_sent_once() -> None:
 
 
 async def test_an_empty_piece_is_not_sent() -> None:
-    driver = Driver.http(None)
+    driver = Driver.http(web.Application())
     writer = writer_to(driver)
     await writer.start(200, [])
     await writer.write(b"")
@@ -57,7 +59,7 @@ async def test_an_empty_piece_is_not_sent() -> None:
 
 
 async def test_a_response_without_a_body_sends_none() -> None:
-    driver = Driver.http(None)
+    driver = Driver.http(web.Application())
     writer = writer_to(driver, empty=True)
     await writer.start(204, [])
     await writer.write(b"a")
@@ -67,7 +69,7 @@ async def test_a_response_without_a_body_sends_none() -> None:
 
 
 async def test_no_more_than_the_declared_length() -> None:
-    driver = Driver.http(None)
+    driver = Driver.http(web.Application())
     writer = writer_to(driver, length=3)
     await writer.start(200, [])
     await writer.write(b"ab")
@@ -78,7 +80,7 @@ async def test_no_more_than_the_declared_length() -> None:
 
 
 async def test_a_client_that_is_known_to_be_gone() -> None:
-    driver = Driver.http(None)
+    driver = Driver.http(web.Application())
     writer = writer_to(driver, gone=True)
     with pytest.raises(ClientConnectionResetError):
         await writer.write(b"a")
@@ -87,7 +89,7 @@ async def test_a_client_that_is_known_to_be_gone() -> None:
 
 @pytest.mark.parametrize("error", [OSError("gone"), ConnectionResetError("gone"), BrokenPipeError("gone")])
 async def test_an_oserror_of_send(error: OSError) -> None:
-    driver = Driver.http(None)
+    driver = Driver.http(web.Application())
     driver.send_error = error
     writer = writer_to(driver)
     for call in (writer.start(200, []), writer.write(b"a"), writer.write_eof()):
@@ -97,22 +99,23 @@ async def test_an_oserror_of_send(error: OSError) -> None:
 
 
 async def test_another_error_of_send_is_left_alone() -> None:
-    driver = Driver.http(None)
+    driver = Driver.http(web.Application())
     driver.send_error = LookupError("of the server")
     with pytest.raises(LookupError):
         await writer_to(driver).start(200, [])
 
 
 async def test_a_file_that_the_server_sends() -> None:
-    driver = Driver.http(None, extensions={"http.response.pathsend": {}, "http.response.zerocopysend": {}})
-    by_path, by_descriptor = writer_to(driver), writer_to(driver)
+    driver = Driver.http(web.Application(), extensions={"http.response.pathsend": {}, "http.response.zerocopysend": {}})
+    by_path = writer_to(driver)
     await by_path.start(200, [])
     await by_path.send_path("/srv/file", 9)
     await by_path.write_eof()
     assert driver.sent[1:] == [{"type": "http.response.pathsend", "path": "/srv/file"}]
     assert by_path.output_size == 9
 
-    del driver.sent[:]
+    driver = Driver.http(web.Application(), extensions={"http.response.pathsend": {}, "http.response.zerocopysend": {}})
+    by_descriptor = writer_to(driver)
     await by_descriptor.start(200, [])
     await by_descriptor.send_file(3, 100, 5, more_body=True)
     await by_descriptor.send_file(3, 105, 4)
@@ -122,3 +125,65 @@ async def test_a_file_that_the_server_sends() -> None:
         {"type": "http.response.zerocopysend", "file": 3, "offset": 105, "count": 4, "more_body": False},
     ]
     assert by_descriptor.output_size == 9
+
+
+class Silent:
+    """A server whose `send` never suspends, and does nothing for a client that has gone."""
+
+    def __init__(self, **scope: Any) -> None:
+        self.driver = Driver.http(web.Application(), **scope)
+        self.gone = asyncio.Event()
+        self.sent = 0
+
+    async def receive(self) -> Any:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        self.sent += len(message.get("body", b""))
+        self.gone.set()
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": str(2**40)}])
+async def test_an_endless_stream_hears_of_a_client_that_has_gone(method: str, headers: dict[str, str]) -> None:
+    lengths: list[int] = []
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"x" * 1024)
+        finally:
+            lengths.append(response.body_length)
+
+    app = web.Application()
+    app.router.add_route("*", "/", endless)
+    server = Silent(method=method, headers=[(b"content-length", b"9")] if method == "POST" else [])
+    await app(server.driver.scope, server.receive, server.send)
+    assert lengths == [server.sent]
+
+
+async def test_other_tasks_have_their_turn_while_much_is_written() -> None:
+    turns: list[int] = []
+
+    async def write(request: web.Request) -> web.StreamResponse:
+        async def count() -> None:
+            while True:
+                turns.append(len(turns))
+                await asyncio.sleep(0)
+
+        task = asyncio.ensure_future(count())
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(100):
+            await response.write(bytes(2**15))
+        task.cancel()
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", write)
+    driver = await Driver.http(app).run()
+    assert len(driver.body) == 100 * 2**15
+    assert len(turns) >= 50

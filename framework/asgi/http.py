@@ -257,14 +257,14 @@ def _find(
 
 def _refusal(exc: Exception) -> HTTPException:
     """What to answer to a request that cannot be understood, where the handler left that to us."""
+    if isinstance(exc, UnicodeDecodeError):
+        # It would show the whole body.
+        return HTTPBadRequest(text="400: Bad Request: the body is not in its charset")
+    # What quotes the client may hold octets that are no UTF-8.
+    cause = str(exc).encode("utf-8", "backslashreplace").decode()
     if isinstance(exc, LookupError):
-        return HTTPUnsupportedMediaType(text=f"415: Unsupported Media Type: {exc}")
-    return HTTPBadRequest(text=f"400: Bad Request: {_cause(exc)}")
-
-
-def _cause(exc: Exception) -> str:
-    # A UnicodeDecodeError would show the whole body.
-    return "the body is not in its charset" if isinstance(exc, UnicodeDecodeError) else str(exc)
+        return HTTPUnsupportedMediaType(text=f"415: Unsupported Media Type: {cause}")
+    return HTTPBadRequest(text=f"400: Bad Request: {cause}")
 
 
 def _host(scope: Scope) -> str | None:

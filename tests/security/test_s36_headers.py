@@ -122,3 +122,13 @@ def test_s36_no_target_makes_a_500(raw_path: list[bytes], query: list[bytes]) ->
 async def test_s36_expect(value: bytes) -> None:
     driver = await Driver.http(app_that_reads(), "POST", headers=[(b"expect", value)]).run()
     assert driver.status < 500
+
+
+async def test_s36_an_error_that_quotes_octets_which_are_no_text() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        raise web.RequestPayloadError("odd: \udcff")
+
+    app = web.Application()
+    app.router.add_get("/", handler)
+    driver = await Driver.http(app).run()
+    assert (driver.status, driver.body) == (400, rb"400: Bad Request: odd: \udcff")
