@@ -599,7 +599,7 @@ async def test_a_heartbeat_pings_the_client(ws_backend: SocketBackend) -> None:
         return await ws.receive_str()
 
     with ignored_warnings():
-        async with raw_conversation(ws_backend, talk, options={"heartbeat": 0.02}) as (client, served):
+        async with raw_conversation(ws_backend, talk, options={"heartbeat": 0.5}) as (client, served):
             if ws_backend.name == "aiohttp":
                 assert await client.receive() == (PING, b"")
                 await client.send(PONG, b"")
