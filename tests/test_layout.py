@@ -168,9 +168,13 @@ def test_each_export_exists(name: str) -> None:
     assert missing == []
 
 
-def test_the_dev_extra_and_the_dev_group_are_the_same() -> None:
+def test_the_extras_for_development_and_the_groups_are_the_same() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["project"]["optional-dependencies"]["dev"] == project["dependency-groups"]["dev"]
+    extras, groups = project["project"]["optional-dependencies"], project["dependency-groups"]
+    interop, *dev = extras["dev"]
+    assert interop == "asgi-framework[interop]"
+    assert groups["dev"] == [{"include-group": "interop"}, *dev]
+    assert groups["interop"] == extras["interop"]
 
 
 def commands_in(document: str) -> Iterator[str]:
