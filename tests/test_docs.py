@@ -12,6 +12,7 @@ from types import ModuleType
 import httpx
 import pytest
 
+from framework import testing
 from tests.driver import Driver
 from tests.test_layout import ORDER, PROJECT
 
@@ -86,6 +87,24 @@ async def test_the_program_of_the_streaming_guide() -> None:
         assert (await client.post("/sign-up", data={"address": "ada@example.com"})).status_code == 202
         assert app[program.TICKS] != []
     assert app[program.MAILS] == ["ada@example.com"]
+
+
+async def test_the_program_of_the_websocket_guide() -> None:
+    program = run("\n\n".join(blocks("docs/websockets.md")))
+    app = program.app
+    for test in (program.test_echo, program.test_shutdown, program.test_other_sites_are_refused):
+        await test()
+    transport = httpx.ASGITransport(app)
+    async with app, httpx.AsyncClient(transport=transport, base_url="http://docs") as client:
+        assert "clock.v1" in (await client.get("/clock")).text
+        async with testing.websocket(app, "/clock", subprotocols=["clock.v2", "clock.v1"]) as ws:
+            assert ws.protocol == "clock.v1"
+            assert (await ws.receive_json()).keys() == {"now"}
+        async with testing.websocket(app, "/news") as one, testing.websocket(app, "/news") as two:
+            assert (await client.post("/news", content=b"it rains")).json() == {"reached": 2}
+            assert [await ws.receive_str() for ws in (one, two)] == ["it rains", "it rains"]
+        async with testing.websocket(app, "/inbox", headers={"Origin": "https://app.example.org"}) as ws:
+            assert await ws.receive_str() == "hello, stranger"
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in DOCS.glob("*.md"))])

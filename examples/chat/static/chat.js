@@ -77,12 +77,12 @@ const handlers = {
     joined({name}) {
         names.add(name);
         showNames();
-        addLine("notice", [`${name} has come`]);
+        addLine("notice", [make("bdi", name), " has come"]);
     },
     left({name}) {
         names.delete(name);
         showNames();
-        addLine("notice", [`${name} has left`]);
+        addLine("notice", [make("bdi", name), " has left"]);
     },
     refused({text, reason}) {
         addLine("notice", [`Not said: ${reason}`]);
