@@ -97,6 +97,9 @@ class Exchange:
         await self._app(self.scope, self._receive, self._send)
 
     def _note_return(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            # What asyncio would else complain of, wherever another failure comes first.
+            task.exception()
         self._news.set()
         self._stop_pump()
 
@@ -311,6 +314,8 @@ class Exchange:
         self._read.set()
         self._news.set()
         self._stop_pump()
+        # An asynchronous generator that nobody refers to any more is closed.
+        self._body = b""
 
     def _stop_pump(self) -> None:
         if self._pump is not None and self._pump is not asyncio.current_task():
