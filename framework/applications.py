@@ -9,7 +9,6 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
-from weakref import WeakSet
 
 from framework import hdrs
 from framework.asgi.http import HTTPResponder
@@ -106,7 +105,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._exception_handlers = ExceptionHandlers()
         self._background = BackgroundTasks(logger)
         #: The WebSockets that were accepted and are in use.
-        self._websockets: WeakSet[WebSocketResponse] = WeakSet()
+        self._websockets: set[WebSocketResponse] = set()
         self._pre_frozen = False
         self._frozen = False
 

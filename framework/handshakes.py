@@ -42,6 +42,7 @@ class WebSocketHandshake:
         self._scope = scope
         self._send = send
         self._opened = opened
+        self._socket: Any = None
         self._may_respond = "websocket.http.response" in (scope.get("extensions") or ())
         self._denied = False
         self._body_received = False
@@ -102,6 +103,7 @@ class WebSocketHandshake:
         """Accept the handshake for ``socket``, and give the server's own send."""
         await self.send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers})
         self.accepted = True
+        self._socket = socket
         self._opened.add(socket)
         return self._send
 
@@ -143,6 +145,7 @@ class WebSocketHandshake:
 
     def finish(self) -> None:
         """Give back what is held; called when the handler has ended."""
+        self._opened.discard(self._socket)
         if self.pending is not None:
             self.pending.cancel()
         if self._gone is not None:

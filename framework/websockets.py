@@ -108,7 +108,7 @@ class WebSocketResponse(StreamResponse):
     """A WebSocket: ``await ws.prepare(request)`` accepts the handshake, ``async for msg in ws`` reads messages.
 
     Args:
-        timeout: not used: the closing handshake is the server's.
+        timeout: seconds that `close` waits for the server, whose the closing handshake is.
         receive_timeout: seconds that `receive` waits for a message, None for any number.
         autoclose: whether the socket counts as closed when the client has closed it. The server answers the client's
             close in either case.
@@ -149,6 +149,7 @@ class WebSocketResponse(StreamResponse):
             raise TypeError(f"allowed_origins is a list of origins: [{allowed_origins!r}]")
         if heartbeat is not None:
             _warn_once("heartbeat=", "set the server's own pings: uvicorn --ws-ping-interval and --ws-ping-timeout")
+        self._timeout = timeout
         self._receive_timeout = receive_timeout
         self._autoclose = autoclose
         self._protocols = tuple(protocols)
@@ -590,14 +591,17 @@ class WebSocketResponse(StreamResponse):
         if self._close_code is None:
             self._close_code = int(code)
         try:
-            await handshake.send(
-                {
-                    "type": "websocket.close",
-                    "code": int(code),
-                    "reason": reason[:_REASON_SIZE].decode("utf-8", "ignore"),
-                }
-            )
-        except ClientConnectionResetError as exc:
+            # granian's send never returns for a client that it has dropped itself.
+            async with asyncio.timeout(self._timeout or None):
+                await handshake.send(
+                    {
+                        "type": "websocket.close",
+                        "code": int(code),
+                        "reason": reason[:_REASON_SIZE].decode("utf-8", "ignore"),
+                    }
+                )
+        except (ClientConnectionResetError, TimeoutError) as exc:
+            handshake.note_disconnect()
             logger.debug("The client had gone before the socket was closed", exc_info=exc)
         self._closed = True
         return True

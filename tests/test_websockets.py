@@ -357,3 +357,17 @@ async def test_who_sends_without_end_hears_of_a_client_that_has_gone() -> None:
         """A server that does nothing for a client that has gone."""
 
     await driver.app(driver.scope, driver.receive, send)
+
+
+async def test_a_server_that_never_takes_the_close() -> None:
+    async def talk(ws: web.WebSocketResponse) -> None:
+        assert await ws.close()
+        assert ws.closed
+
+    driver = talking(talk, end=None, options={"timeout": 0.001})
+
+    async def send(message: Any) -> None:
+        if message["type"] == "websocket.close":
+            await asyncio.Event().wait()
+
+    await driver.app(driver.scope, driver.receive, send)
