@@ -166,8 +166,7 @@ class WebSocketResponse(StreamResponse):
         self._close_code: int | None = None
         self._ws_exception: BaseException | None = None
         self._closed_receives = 0
-        #: Whether something was received since the last message that was sent, and else how many were sent.
-        self._heard = False
+        #: How many messages were sent since one was received.
         self._unheard_sends = 0
         #: The server's own send, while the socket is open.
         self._send_now: Send | None = None
@@ -300,9 +299,8 @@ class WebSocketResponse(StreamResponse):
         send = self._send_now
         if send is None or not isinstance(data, str):
             raise self._refusal(data, str, "str")
-        if self._heard:
-            self._heard = False
-        elif self._count_unheard():
+        unheard = self._unheard_sends = self._unheard_sends + 1
+        if unheard > _UNHEARD_SENDS and self._go_unheard():
             await asyncio.sleep(0)
         try:
             await send({"type": "websocket.send", "text": data})
@@ -314,9 +312,8 @@ class WebSocketResponse(StreamResponse):
         send = self._send_now
         if send is None or not isinstance(data, (bytes, bytearray, memoryview)):
             raise self._refusal(data, (bytes, bytearray, memoryview), "byte-ish")
-        if self._heard:
-            self._heard = False
-        elif self._count_unheard():
+        unheard = self._unheard_sends = self._unheard_sends + 1
+        if unheard > _UNHEARD_SENDS and self._go_unheard():
             await asyncio.sleep(0)
         try:
             await send({"type": "websocket.send", "bytes": data if type(data) is bytes else bytes(data)})
@@ -391,15 +388,14 @@ class WebSocketResponse(StreamResponse):
         self._end(WSCloseCode.ABNORMAL_CLOSURE, reset)
         return reset
 
-    def _count_unheard(self) -> bool:
-        """Count a message that follows another one, and tell whether the event loop should turn before it is sent.
+    def _go_unheard(self) -> bool:
+        """Begin to listen beside the sending, and tell whether the event loop should turn before a message is sent.
 
         The server's `send` need not suspend: a program that goes on sending to a client that has gone would keep the
         loop to itself for ever.
         """
         handshake = self._prepared_handshake()
-        self._unheard_sends += 1
-        if self._unheard_sends > _UNHEARD_SENDS and not self._receiving and handshake.pending is None:
+        if not self._receiving and handshake.pending is None:
             # Who only sends would never hear that the client has gone: what it has to say is waited for beside.
             self._receive_now = None
             handshake.start_receiving().add_done_callback(self._note_unheard)
@@ -476,7 +472,6 @@ class WebSocketResponse(StreamResponse):
             self._receive_now = handshake.receive
 
     async def _understand(self, message: Message) -> WSMessage:
-        self._heard = True
         self._unheard_sends = 0
         if message["type"] != "websocket.receive":
             return self._on_disconnect(message)
@@ -560,7 +555,6 @@ class WebSocketResponse(StreamResponse):
                 if self._send_now is not None:
                     self._receive_now = receive
             if self._send_now is not None:
-                self._heard = True
                 self._unheard_sends = 0
                 text = message.get("text")
                 if text is None:
