@@ -8,6 +8,7 @@ response, and to the server what the scope allows.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import MutableSet
 from typing import Any, Final
 
@@ -15,6 +16,10 @@ from framework.streams import ClientConnectionResetError
 from framework.typedefs import Message, Receive, Scope, Send
 
 __all__ = ("WebSocketHandshake", "handshake_of")
+
+#: How much is kept of what a client sends while a handler only sends, in messages and in bytes.
+_BACKLOG_LENGTH: Final = 64
+_BACKLOG_SIZE: Final = 2**20
 
 #: Where the scope that a request is made with keeps its handshake.
 _KEY: Final = "framework.handshake"
@@ -37,8 +42,11 @@ class WebSocketHandshake:
         self.accepted = False
         #: Whether the client is known to have gone, or the socket was closed.
         self.disconnected = False
-        #: A call of `receive` that has begun: its message is the next one.
+        #: A call of `receive` that has begun: its message is the next one after those of `backlog`.
         self.pending: asyncio.Future[Message] | None = None
+        #: Messages that were received while nobody asked for them.
+        self.backlog: deque[Message] = deque()
+        self._backlog_size = 0
         self._scope = scope
         self._send = send
         self._opened = opened
@@ -93,7 +101,7 @@ class WebSocketHandshake:
             if not connected:
                 connected = True
                 return {"type": "websocket.connect"}
-            return await (self.receive() if self.pending is None else self.next_message(None))
+            return await (self.next_message(None) if self.pending is not None or self.backlog else self.receive())
 
         return self._scope, receive, self._send
 
@@ -130,12 +138,28 @@ class WebSocketHandshake:
 
     async def next_message(self, timeout: float | None) -> Message:
         """The next message; TimeoutError after ``timeout`` seconds, which loses none."""
+        if self.backlog:
+            message = self.backlog.popleft()
+            self._backlog_size -= _size(message)
+            return message
         pending = self.start_receiving()
         await asyncio.wait({pending}, timeout=timeout)
         if not pending.done():
             raise TimeoutError
         self.pending = None
         return pending.result()
+
+    def keep_pending(self) -> bool:
+        """Put the message that has come into the backlog, so that the next one can be received.
+
+        False where there is no room for it: 64 messages and 1 MiB are kept.
+        """
+        if self.pending is None or len(self.backlog) >= _BACKLOG_LENGTH or self._backlog_size > _BACKLOG_SIZE:
+            return False
+        message, self.pending = self.pending.result(), None
+        self.backlog.append(message)
+        self._backlog_size += _size(message)
+        return True
 
     def note_disconnect(self) -> None:
         """Remember that the socket is at its end."""
@@ -150,6 +174,10 @@ class WebSocketHandshake:
             self.pending.cancel()
         if self._gone is not None:
             self._gone.cancel()
+
+
+def _size(message: Message) -> int:
+    return len(message.get("text") or message.get("bytes") or ())
 
 
 def handshake_of(scope: Scope) -> WebSocketHandshake | None:

@@ -403,11 +403,16 @@ class WebSocketResponse(StreamResponse):
 
     def _note_unheard(self, pending: asyncio.Future[Message]) -> None:
         handshake = self._handshake
-        if handshake is None or pending.cancelled() or pending.exception() is not None:
+        if handshake is None or self._receiving or pending is not handshake.pending or pending.cancelled():
+            return
+        if pending.exception() is not None:
             return
         if pending.result()["type"] == "websocket.disconnect":
             handshake.note_disconnect()
             self._send_now = None
+        elif handshake.keep_pending():
+            # The end of the client may be behind it.
+            handshake.start_receiving().add_done_callback(self._note_unheard)
 
     def _prepared_handshake(self) -> WebSocketHandshake:
         if self._handshake is None:
@@ -450,7 +455,7 @@ class WebSocketResponse(StreamResponse):
         self._receiving = True
         self._receive_now = None
         try:
-            if timeout is None and handshake.pending is None:
+            if timeout is None and handshake.pending is None and not handshake.backlog:
                 # A task for each message would cost 8 µs.
                 message = await handshake.receive()
             else:
@@ -466,6 +471,7 @@ class WebSocketResponse(StreamResponse):
             self._send_now is not None
             and handshake is not None
             and handshake.pending is None
+            and not handshake.backlog
             and self._receive_timeout is None
             and type(self).receive is WebSocketResponse.receive
         ):

@@ -371,3 +371,31 @@ async def test_a_server_that_never_takes_the_close() -> None:
             await asyncio.Event().wait()
 
     await driver.app(driver.scope, driver.receive, send)
+
+
+async def test_who_only_sends_hears_of_the_end_behind_messages() -> None:
+    async def talk(ws: web.WebSocketResponse) -> None:
+        with pytest.raises(ClientConnectionResetError):
+            while True:
+                await ws.send_str("tick")
+
+    driver = talking(talk, *["unheard"] * 50, end=1006)
+
+    async def send(message: Any) -> None:
+        """A server that does nothing for a client that has gone."""
+
+    await driver.app(driver.scope, driver.receive, send)
+
+
+async def test_no_more_is_kept_than_there_is_room_for() -> None:
+    async def talk(ws: web.WebSocketResponse) -> None:
+        for _ in range(2000):
+            await ws.send_str("tick")
+        received.append(driver.received)
+        messages = [await ws.receive_str() for _ in range(500)]
+        assert messages == [str(number) for number in range(500)]
+
+    received: list[int] = []
+    driver = talking(talk, *map(str, range(500)))
+    await driver.run()
+    assert 60 < received[0] < 80
