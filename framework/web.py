@@ -51,6 +51,9 @@ from framework.streams import PayloadAccessError, RequestPayloadError
 if TYPE_CHECKING:
     from framework.event_source import EventSourceResponse, sse_response, stop_event_streams
     from framework.sansio.ws_messages import WebSocketError, WSCloseCode, WSMessage, WSMessageTypeError, WSMsgType
+    from framework.serving.low_level import Server
+    from framework.serving.runner_sites import BaseSite, NamedPipeSite, SockSite, TCPSite, UnixSite
+    from framework.serving.runners import AppRunner, BaseRunner, ServerRunner
     from framework.websockets import WebSocketReady, WebSocketResponse
 
 __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their module
@@ -59,8 +62,11 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "AbstractRoute",
     "AbstractRouteDef",
     "AppKey",
+    "AppRunner",
     "Application",
     "BaseRequest",
+    "BaseRunner",
+    "BaseSite",
     "CleanupError",
     "ContentCoding",
     "DynamicResource",
@@ -68,6 +74,7 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "FileField",
     "FileResponse",
     "GracefulExit",
+    "NamedPipeSite",
     "NotAppKeyWarning",
     "PayloadAccessError",
     "PlainResource",
@@ -81,9 +88,14 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "ResponseKey",
     "RouteDef",
     "RouteTableDef",
+    "Server",
+    "ServerRunner",
+    "SockSite",
     "StaticDef",
     "StaticResource",
     "StreamResponse",
+    "TCPSite",
+    "UnixSite",
     "UrlDispatcher",
     "UrlMappingMatchInfo",
     "View",
@@ -115,7 +127,16 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
 
 # Imported when a program first asks for them, to keep the import of the rest cheap: 2 ms of 70.
 _LAZY = {
+    "AppRunner": "framework.serving.runners",
+    "BaseRunner": "framework.serving.runners",
+    "BaseSite": "framework.serving.runner_sites",
     "EventSourceResponse": "framework.event_source",
+    "NamedPipeSite": "framework.serving.runner_sites",
+    "Server": "framework.serving.low_level",
+    "ServerRunner": "framework.serving.runners",
+    "SockSite": "framework.serving.runner_sites",
+    "TCPSite": "framework.serving.runner_sites",
+    "UnixSite": "framework.serving.runner_sites",
     "WSCloseCode": "framework.sansio.ws_messages",
     "WSMessage": "framework.sansio.ws_messages",
     "WSMessageTypeError": "framework.sansio.ws_messages",
@@ -127,26 +148,9 @@ _LAZY = {
     "stop_event_streams": "framework.event_source",
 }
 
-# What programs look for first when they come from aiohttp.
-_NOT_YET = frozenset(
-    {
-        "AppRunner",
-        "NamedPipeSite",
-        "Server",
-        "ServerRunner",
-        "SockSite",
-        "TCPSite",
-        "UnixSite",
-    }
-)
-
 
 def __getattr__(name: str) -> object:
     if name in _LAZY:
         value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
         return value
-    if name in _NOT_YET:
-        raise AttributeError(
-            f"web.{name} is not in this version of framework: docs/differences.md says what is, and what to use instead"
-        )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -40,7 +40,8 @@ SHELVES = """
     middlewares
     asgi asgi.errors asgi.http asgi.websocket asgi.lifespan asgi.mount
     applications
-    serving serving.access_log serving.sites serving.server serving.runners serving.run
+    serving serving.access_log serving.options serving.sites serving.server serving.low_level serving.runners
+    serving.runner_sites serving.run
     testing testing.messages testing.stacks testing.drivers testing.websockets testing.lifespans testing.exchanges
     testing.clients testing.servers testing.fixtures test_utils
     web

@@ -11,12 +11,12 @@ import os
 import signal
 import socket
 import threading
-import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from framework.applications import Application
 from framework.serving.access_log import AccessLogger, access_logger
+from framework.serving.options import check_options
 from framework.serving.runners import GracefulExit
 from framework.serving.sites import Site, bind_path, bind_tcp, given_socket
 
@@ -28,20 +28,6 @@ if TYPE_CHECKING:
     from framework.typedefs import PathLike
 
 __all__ = ["run_app"]
-
-# What aiohttp's own HTTP implementation can be told through run_app, and uvicorn's cannot.
-_AIOHTTP_PROTOCOL_OPTIONS = {
-    "auto_decompress": "request bodies always arrive as aiohttp's default has them",
-    "debug": "use python -X dev, PYTHONASYNCIODEBUG=1 or loop.set_debug(True)",
-    "lingering_time": "uvicorn closes without lingering",
-    "logger": "the application logs to Application(logger=...), the server to the logger uvicorn.error",
-    "max_field_size": "uvicorn's parser has its own limits",
-    "max_headers": "uvicorn's parser has its own limits",
-    "max_line_size": "uvicorn's parser has its own limits",
-    "read_bufsize": "uvicorn pauses reading at 64 KiB by itself",
-    "tcp_keepalive": "set SO_KEEPALIVE on a socket of your own and pass it as sock=",
-    "timeout_ceil_threshold": "uvicorn does not round timeouts",
-}
 
 
 def run_app(
@@ -102,7 +88,13 @@ def run_app(
     """
     stray_awaitable = app if inspect.iscoroutine(app) else None
     try:
-        _check_options(kwargs, access_log_class, access_log_format, handler_cancellation)
+        check_options(
+            "run_app",
+            kwargs,
+            access_log_class=access_log_class,
+            access_log_format=access_log_format,
+            handler_cancellation=handler_cancellation,
+        )
         _check_caller(handle_signals)
         if loop is None:
             loop = _new_event_loop()
@@ -141,31 +133,6 @@ def run_app(
     _run_until_stopped(loop, run, app)
 
 
-def _check_options(
-    kwargs: dict[str, Any], access_log_class: type, access_log_format: str, handler_cancellation: bool
-) -> None:
-    unknown = sorted(kwargs.keys() - _AIOHTTP_PROTOCOL_OPTIONS.keys())
-    if unknown:
-        raise TypeError(f"run_app() got unexpected keyword arguments: {', '.join(unknown)}")
-    for name in kwargs:
-        _warn(f"run_app({name}=...) has no effect under uvicorn: {_AIOHTTP_PROTOCOL_OPTIONS[name]}")
-    if access_log_class is not AccessLogger:
-        _warn(
-            "run_app(access_log_class=...) has no effect yet: log in a middleware and pass access_log=None, or add "
-            "a logging.Formatter or Filter to the logger framework.access, whose records carry the request's values"
-        )
-    if access_log_format != AccessLogger.LOG_FORMAT:
-        _warn(
-            "run_app(access_log_format=...) has no effect yet: add a logging.Formatter to the logger framework.access, "
-            "whose records carry the request's values (%(remote_address)s, %(response_status)s, ...)"
-        )
-    if handler_cancellation:
-        _warn(
-            "run_app(handler_cancellation=True) has no effect yet: handlers run on when their client disconnects; "
-            "long ones can ask with await request.is_disconnected()"
-        )
-
-
 def _check_caller(handle_signals: bool) -> None:
     try:
         asyncio.get_running_loop()
@@ -174,7 +141,7 @@ def _check_caller(handle_signals: bool) -> None:
     else:
         raise RuntimeError(
             "run_app() cannot be called while an event loop is running; call it outside of coroutines, "
-            "or await uvicorn.Server(uvicorn.Config(app)).serve() in this loop"
+            "or serve with web.AppRunner(app) in this loop"
         )
     if handle_signals and threading.current_thread() is not threading.main_thread():
         raise RuntimeError("run_app() can handle signals only in the main thread; pass handle_signals=False")
@@ -186,11 +153,6 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
-
-
-def _warn(message: str) -> None:
-    # Shown for the line that called run_app.
-    warnings.warn(message, RuntimeWarning, stacklevel=4)
 
 
 def _run_until_stopped(loop: asyncio.AbstractEventLoop, run: _Run, app: Application | Awaitable[Application]) -> None:

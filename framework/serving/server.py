@@ -17,9 +17,10 @@ with code 1012 (service restart) before the wait, as uvicorn does: its handler e
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -72,9 +73,9 @@ class Server(uvicorn.Server):
             lifespan="off",
             # What recent versions of uvicorn choose by themselves; older ones choose a deprecated API of websockets.
             ws="websockets-sansio",
-            # Logging belongs to the program: uvicorn's loggers stay as it has set them up, and the access log is ours.
+            # Logging belongs to the program: uvicorn's loggers stay as it has set them up. access_log=False would take
+            # the handlers of one of them away.
             log_config=None,
-            access_log=False,
             backlog=backlog,
             timeout_keep_alive=keepalive_timeout,  # type: ignore[arg-type]  # given to call_later, which takes a float
             # A forwarded address is believed only by a program that asks for it, as in aiohttp.
@@ -84,15 +85,20 @@ class Server(uvicorn.Server):
         )
         config.load()
         config.ssl = ssl_context
+        # The access log is ours.
+        config.http_protocol_class = functools.partial(  # type: ignore[assignment]
+            _without_access_log, config.http_protocol_class
+        )
         super().__init__(config)
         self.lifespan = config.lifespan_class(config)
         self.servers = []
         #: What a handler raised to end the process: SystemExit or KeyboardInterrupt.
         self.exit_reason: BaseException | None = None
+        #: How long `shutdown` waits for handlers, in seconds.
+        self.shutdown_timeout = shutdown_timeout
         self._app = app
         self._access_log = access_log
         self._on_shutdown = on_shutdown
-        self._shutdown_timeout = shutdown_timeout
 
     async def _run_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -110,6 +116,13 @@ class Server(uvicorn.Server):
             self.should_exit = True
             await _answer_unavailable(scope, send)
 
+    def make_protocol(self) -> asyncio.Protocol:
+        """The protocol of one connection, for `loop.create_server` and its companions."""
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop as the head of this module says.
 
@@ -120,20 +133,22 @@ class Server(uvicorn.Server):
         for sock in sockets or ():
             sock.close()
         try:
-            self._close_idle()
+            self.close_idle()
             await self._on_shutdown()
         finally:
-            await self._finish_requests()
+            await self.finish_requests()
 
-    async def _finish_requests(self) -> None:
+    async def finish_requests(self) -> None:
+        """Steps 4 and 5 of the head of this module."""
         state = self.server_state
         for connection in list(state.connections):
-            # Websockets; for HTTP it is what _close_idle did.
-            connection.shutdown()
-        deadline = time.monotonic() + self._shutdown_timeout
+            # Websockets; for HTTP it is what close_idle did. Closed twice, a TLS transport forgets its own state.
+            if not connection.transport.is_closing():
+                connection.shutdown()
+        deadline = time.monotonic() + self.shutdown_timeout
         while self._is_busy() and not self.force_exit and time.monotonic() < deadline:
             # Connections that were being accepted when listening ended come late.
-            self._close_idle()
+            self.close_idle()
             await self._wait_for_tasks(min(_TICK, max(0.0, deadline - time.monotonic())))
         if not state.tasks and not state.connections:
             return
@@ -161,10 +176,12 @@ class Server(uvicorn.Server):
             for connection in self.server_state.connections
         )
 
-    def _close_idle(self) -> None:
+    def close_idle(self) -> None:
+        """Close the connections that wait for a request, and have the others close after their response."""
         websocket = self.config.ws_protocol_class
         for connection in list(self.server_state.connections):
-            if websocket is None or not isinstance(connection, websocket):
+            is_websocket = websocket is not None and isinstance(connection, websocket)
+            if not is_websocket and not connection.transport.is_closing():
                 connection.shutdown()
 
     async def _wait_for_tasks(self, seconds: float) -> None:
@@ -175,6 +192,12 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0)
         else:
             await asyncio.sleep(min(seconds, _TICK))
+
+
+def _without_access_log(protocol_class: Callable[..., Any], **options: Any) -> Any:
+    protocol = protocol_class(**options)
+    protocol.access_log = False
+    return protocol
 
 
 async def _answer_unavailable(scope: Scope, send: Send) -> None:
