@@ -24,6 +24,9 @@ _BACKLOG_SIZE: Final = 2**20
 #: Where the scope that a request is made with keeps its handshake.
 _KEY: Final = "framework.handshake"
 
+#: What those who observe from outside read in a scope when the application was called.
+_NAMES_FOR_OBSERVERS: Final = ("route", "endpoint", "path_params")
+
 
 class WebSocketHandshake:
     """The conversation with the server about one WebSocket.
@@ -81,6 +84,7 @@ class WebSocketHandshake:
         Where the server has the extension ``websocket.http.response`` it is sent; else the socket is closed before it
         was accepted, which servers turn into a 403.
         """
+        self._tell_observers()
         if self._may_respond:
             await self._send({**message, "type": f"websocket.{message['type']}"})
         elif not self._denied:
@@ -94,7 +98,7 @@ class WebSocketHandshake:
         """
         # Messages are its own from now on.
         self.accepted = True
-        connected = False
+        connected = told = False
 
         async def receive() -> Message:
             nonlocal connected
@@ -103,12 +107,26 @@ class WebSocketHandshake:
                 return {"type": "websocket.connect"}
             return await (self.next_message(None) if self.pending is not None or self.backlog else self.receive())
 
-        return self._scope, receive, self._send
+        async def send(message: Message) -> None:
+            nonlocal told
+            if not told:
+                told = True
+                self._tell_observers()
+            await self._send(message)
+
+        return self._scope, receive, send
+
+    def _tell_observers(self) -> None:
+        """Name the route in the server's own scope, which the one of the request is a copy of."""
+        for name in _NAMES_FOR_OBSERVERS:
+            if name in self.http_scope:
+                self._scope[name] = self.http_scope[name]
 
     # As a WebSocket
 
     async def accept(self, socket: Any, subprotocol: str | None, headers: list[tuple[bytes, bytes]]) -> Send:
         """Accept the handshake for ``socket``, and give the server's own send."""
+        self._tell_observers()
         await self.send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers})
         self.accepted = True
         self._socket = socket
@@ -169,6 +187,7 @@ class WebSocketHandshake:
 
     def finish(self) -> None:
         """Give back what is held; called when the handler has ended."""
+        self._tell_observers()
         self._opened.discard(self._socket)
         if self.pending is not None:
             self.pending.cancel()

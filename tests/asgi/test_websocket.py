@@ -42,6 +42,16 @@ async def test_a_conversation() -> None:
     ]
 
 
+async def test_observers_are_told_of_the_route() -> None:
+    app = web.Application()
+    app.router.add_get("/rooms/{name}", echo)
+    driver = Driver.websocket(app, "/rooms/a")
+    driver.disconnect(1000)
+    await driver.run()
+    assert driver.scope["route"].path == "/rooms/{name}"
+    assert (driver.scope["endpoint"], driver.scope["path_params"]) == (echo, {"name": "a"})
+
+
 @pytest.mark.parametrize("extensions", [None, {}, {"tls": {}}])
 @pytest.mark.parametrize("target", ["/", "/missing"])
 async def test_a_response_closes_where_the_server_cannot_send_it(extensions: Any, target: str) -> None:
