@@ -99,24 +99,29 @@ def encoded(kind: str, **fields: Any) -> str:
 
 @asynccontextmanager
 async def page(app: web.Application, name: str, room: str = "lobby", *, token: str = "") -> AsyncIterator[Page]:
-    """Somebody in a room, who has been told its state."""
+    """Somebody in a room, or refused there: the answer has come, and is the first that is heard."""
     async with testing.websocket(app, f"/rooms/{room}") as ws:
         await ws.send_str(encoded("join", name=name, token=token or f"token-of-{name.encode().hex():0>16}"[:64]))
-        yield Page(ws)
+        yield Page(ws, await ws.receive())
 
 
 class Page:
-    def __init__(self, ws: WebSocketSession) -> None:
+    def __init__(self, ws: WebSocketSession, first: web.WSMessage | None = None) -> None:
         self.ws = ws
+        self.first = first
 
     async def say(self, text: str) -> None:
         await self.ws.send_str(encoded("say", text=text))
 
     async def hear(self, kind: str) -> Any:
         """The next event, which must be of this type."""
-        event = await self.ws.receive_json()
+        event = await self.next_event()
         assert event["type"] == kind, event
         return event
+
+    async def next_event(self) -> Any:
+        first, self.first = self.first, None
+        return await self.ws.receive_json() if first is None else first.json()
 
     async def hears(self, kind: str, *values: str) -> None:
         """These events come next: names of who has come or left, texts of messages."""
@@ -416,6 +421,31 @@ async def test_served_by_uvicorn() -> None:
         assert await talk_over(f"http://{host}:{port}") == TALK
 
 
+async def test_a_client_of_uvicorn_that_reads_nothing() -> None:
+    """Its socket's buffers fill up, then the server's, then the queue."""
+    limits = Limits(message_size=2**20, text=200_000, burst=1000, queue=4, closing=0.01)
+    async with UvicornBackend().serve(make_app(MemoryBroker(), limits)) as (host, port):
+        reader, writer = await asyncio.open_connection(host, port, limit=1024)
+        writer.write(
+            b"GET /rooms/lobby HTTP/1.1\r\nHost: %b\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" % host.encode()
+        )
+        await reader.readuntil(b"\r\n\r\n")
+        join = encoded("join", name="Bob", token="x" * 16).encode()
+        writer.write(bytes([0x81, 0x80 | len(join), 0, 0, 0, 0]) + join)
+        await reader.readuntil(b'"state"')
+        url = f"http://{host}:{port}/rooms/lobby"
+        async with aiohttp.ClientSession() as http, http.ws_connect(url, max_msg_size=2**20) as ada:
+            await ada.send_str(encoded("join", name="Ada", token="y" * 16))
+            assert (await ada.receive_json())["names"] == ["Ada", "Bob"]
+            event = {"type": "message"}
+            while event["type"] == "message":
+                await ada.send_str(encoded("say", text="x" * 200_000))
+                event = await ada.receive_json()
+            assert event == {"type": "left", "name": "Bob"}
+        writer.close()
+
+
 async def test_the_same_program_on_aiohttp() -> None:
     """Its import and the check of the Origin, which aiohttp leaves to programs, are all that changes."""
     sources = {}
@@ -502,10 +532,10 @@ async def test_a_redis_that_goes_away_and_comes_back_empty(redis: RedisServer) -
             redis.start()
         assert (refused["text"], refused["reason"]) == ("lost", "the rooms cannot be reached at the moment")
         for each in (ada, bob):
-            while (event := await each.ws.receive_json())["type"] != "state" or event["names"] != ["Ada", "Bob"]:
+            while (event := await each.next_event())["type"] != "state" or event["names"] != ["Ada", "Bob"]:
                 assert event["type"] in {"state", "joined"}
         await ada.say("found")
-        while (event := await bob.ws.receive_json())["type"] != "message":
+        while (event := await bob.next_event())["type"] != "message":
             assert event["type"] in {"state", "joined"}
         assert event["text"] == "found"
 
@@ -520,7 +550,7 @@ async def test_what_was_said_while_the_connection_was_broken(redis: RedisServer)
         await bob.say("did you hear?")
         texts: set[str] = set()
         while "did you hear?" not in texts:
-            event = await ada.ws.receive_json()
+            event = await ada.next_event()
             texts |= {event.get("text", "")} | {message["text"] for message in event.get("messages", [])}
 
 
@@ -530,11 +560,11 @@ async def test_an_emptied_redis(redis: RedisServer) -> None:
         await bob.hear("state")
         await ada.hear("state")
         redis.flush()
-        while (event := await ada.ws.receive_json())["type"] != "state":
+        while (event := await ada.next_event())["type"] != "state":
             pass
         assert "Ada" in event["names"]
         await ada.say("anybody?")
-        while (event := await bob.ws.receive_json())["type"] != "message":
+        while (event := await bob.next_event())["type"] != "message":
             pass
         assert event["text"] == "anybody?"
 
@@ -599,7 +629,7 @@ async def test_a_worker_that_dies(redis: RedisServer) -> None:
         while "Bob" in names:
             async with page(app, "Eve") as eve:
                 names = (await eve.hear("state"))["names"]
-        while (event := await ada.ws.receive_json()) != {"type": "left", "name": "Bob"}:
+        while (event := await ada.next_event()) != {"type": "left", "name": "Bob"}:
             assert event["name"] == "Eve"
 
 
@@ -634,8 +664,7 @@ async def test_without_redis_at_the_start(redis: RedisServer) -> None:
             redis.start()
             while True:
                 async with page(app, "Ada") as ada:
-                    message = await ada.ws.receive()
-                    if message.type is web.WSMsgType.TEXT:
+                    if not ada.ws.closed:
                         break
     finally:
         redis.stop()

@@ -322,13 +322,17 @@ class RedisBroker(Broker):
             wanted = name in self._rooms
             if pubsub is None or wanted == (channel in self._channels):
                 return
-            with contextlib.suppress(RedisError, OSError):
+            try:
                 if wanted:
                     self._channels.add(channel)
                     await pubsub.subscribe(channel)
                 else:
                     self._channels.discard(channel)
                     await pubsub.unsubscribe(channel)
+            except Exception as exc:
+                # The listener may find at the same time that the connection is broken, and take it away from under
+                # this; it subscribes to all that is wanted when it has another one.
+                logger.info("The subscriptions could not be changed: %r", exc)
 
     async def _listen(self) -> None:
         """Hear what is published; connect again, with growing pauses, when the connection breaks."""
@@ -369,7 +373,8 @@ class RedisBroker(Broker):
                     await pubsub.ping()
         finally:
             self._pubsub = None
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
+            async with self._lock:
+                await pubsub.aclose()  # type: ignore[no-untyped-call]
 
     def _on_message(self, message: dict[str, Any]) -> None:
         channel = message.get("channel") or ""
