@@ -54,7 +54,7 @@ def test_each_security_row_has_tests_and_each_numbered_test_a_row() -> None:
 
 
 def test_the_readmes_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    (source,) = blocks("README.md")
+    source, *_ = blocks("README.md")
     assert [str(route.resource.canonical) for route in run(source).app.router.routes()] == ["/hello/{name}"] * 2
 
 

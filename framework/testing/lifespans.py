@@ -91,8 +91,8 @@ class Lifespan:
             await self._abandon()
             raise TimeoutError(f"The application's {part} did not end within {self._timeout:g} seconds:\n{stack}")
         if message is not None and message["type"] == f"lifespan.{part}.complete":
-            if part == "shutdown":
-                await self._finish()
+            if part == "shutdown" and (raised := await self._finish()) is not None:
+                raise raised
             return
         # It has failed: the task ends, by itself or with the exception.
         raised = await self._finish()
