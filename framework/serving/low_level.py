@@ -141,6 +141,11 @@ class Server:
         server.shutdown_timeout = math.inf if timeout is None else timeout
         try:
             await server.finish_requests()
+        except asyncio.CancelledError:
+            # Whoever waits has lost patience. The handlers must end all the same, before what they use is cleaned up.
+            server.force_exit = True
+            await server.finish_requests()
+            raise
         finally:
             if ticks is not None and not ticks.cancel() and not ticks.cancelled():
                 # SystemExit, which has ended the loop already: else asyncio complains that nobody has seen it.

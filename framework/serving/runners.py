@@ -111,6 +111,7 @@ class BaseRunner(ABC):
 
         The sites are stopped, idle connections closed, `shutdown` runs; handlers have `shutdown_timeout` seconds to
         end before they are cancelled; then comes the cleanup of what is served, also where something failed before.
+        A cleanup that is cancelled itself cancels the handlers, and waits no more.
 
         Afterwards `setup` can begin again.
         """
@@ -263,6 +264,9 @@ class ServerRunner(BaseRunner):
 async def _close(app: Application, timeout: float) -> None:
     try:
         await app.finish_background(timeout)
+    except asyncio.CancelledError:
+        await app.finish_background(0)
+        raise
     finally:
         await app.close()
 
