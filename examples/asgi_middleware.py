@@ -1,33 +1,28 @@
-"""An application among other ASGI applications: below a prefix, and inside an ASGI middleware.
+"""ASGI middlewares around an application: any that there are, or of your own.
 
-uvicorn --app-dir examples asgi_middleware:site
+uvicorn --app-dir examples asgi_middleware:app
 
-curl -i http://localhost:8000/shop/items/7
-curl -i http://localhost:8000/
+curl -i http://localhost:8000/items/7
+curl -i http://localhost:8000/missing
+curl -i -H 'X-Forwarded-Proto: https' http://localhost:8000/items/7
 """
 
 from __future__ import annotations
 
 import time
 
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
 from framework import web
 from framework.typedefs import ASGIApp, Message, Receive, Scope, Send
 
-shop = web.Application()
-
-
-async def item(request: web.Request) -> web.Response:
-    return web.json_response({"item": int(request.match_info["id"]), "url": str(request.url)})
-
-
-shop.router.add_get(r"/items/{id:\d+}", item)
-
 
 class Timed:
-    """Any ASGI middleware can stand around an application: this one adds a Server-Timing header."""
+    """Adds a Server-Timing header (in milliseconds) to every response, those of errors included."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, metric: str) -> None:
         self.app = app
+        self.metric = metric.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -35,34 +30,28 @@ class Timed:
         async def timed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 milliseconds = (time.perf_counter() - started) * 1000
-                message["headers"] = [*message["headers"], (b"server-timing", b"app;dur=%.3f" % milliseconds)]
+                timing = b"%s;dur=%.3f" % (self.metric, milliseconds)
+                message = {**message, "headers": [*message["headers"], (b"server-timing", timing)]}
             await send(message)
 
-        await self.app(scope, receive, timed)
+        # The lifespan and WebSockets pass through here as well.
+        await self.app(scope, receive, timed if scope["type"] == "http" else send)
 
 
-class Mounted:
-    """Gives what comes below `prefix` to `app`, and the rest to `root`, which also gets the lifespan."""
-
-    def __init__(self, prefix: str, app: ASGIApp, root: ASGIApp) -> None:
-        self.prefix = prefix
-        self.app = app
-        self.root = root
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(self.prefix + "/"):
-            # ASGI, "HTTP connection scope": the path keeps the prefix, and root_path says which part of it that is.
-            scope = {**scope, "root_path": scope.get("root_path", "") + self.prefix}
-            await self.app(scope, receive, send)
-        else:
-            await self.root(scope, receive, send)
+async def item(request: web.Request) -> web.Response:
+    return web.json_response({"item": int(request.match_info["id"]), "url": str(request.url)})
 
 
-async def front(request: web.Request) -> web.Response:
-    return web.Response(text="The shop is at /shop.\n")
+def make_app() -> web.Application:
+    app = web.Application()
+    app.router.add_get(r"/items/{id:\d+}", item)
+    app.add_asgi_middleware(Timed, metric="app")
+    # Added last, so it is the outermost. Only this machine's proxy is believed.
+    app.add_asgi_middleware(ProxyHeadersMiddleware, trusted_hosts=["127.0.0.1"])
+    return app
 
 
-root = web.Application()
-root.router.add_get("/", front)
+app = make_app()
 
-site = Mounted("/shop", Timed(shop), root)
+if __name__ == "__main__":
+    web.run_app(app)

@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
 
 from framework import hdrs
 from framework.asgi.http import HTTPResponder
@@ -31,7 +31,7 @@ from framework.routing.mounts import MountResource
 from framework.routing.resources import MatchedSubAppResource, PrefixedSubAppResource
 from framework.routing.routes import AbstractRoute
 from framework.signals import FrozenList, Signal
-from framework.typedefs import ASGIApp, Handler, Middleware, Receive, Scope, Send
+from framework.typedefs import ASGIApp, ForeignASGIApp, Handler, Middleware, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -42,6 +42,7 @@ __all__ = ("Application",)
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
+_P = ParamSpec("_P")
 
 web_logger = logging.getLogger("framework.web")
 
@@ -524,7 +525,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._adopt(subapp)
         return resource
 
-    def mount(self, prefix: str, app: ASGIApp, *, name: str | None = None) -> MountResource:
+    def mount(self, prefix: str, app: ForeignASGIApp, *, name: str | None = None) -> MountResource:
         """Serve another ASGI application, of any framework, at and below ``prefix``.
 
         It answers all that comes there, HTTP and WebSockets, its own 404 included, inside the middlewares of this
@@ -558,7 +559,9 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
                 self._on_shutdown.append(life.shut_down)
         return resource
 
-    def add_asgi_middleware(self, factory: Callable[..., ASGIApp], *args: Any, **kwargs: Any) -> None:
+    def add_asgi_middleware(
+        self, factory: Callable[Concatenate[Any, _P], ForeignASGIApp], *args: _P.args, **kwargs: _P.kwargs
+    ) -> None:
         """Put an ASGI middleware around the whole application: its requests, its WebSockets and its lifespan.
 
         ``factory(app, *args, **kwargs)`` is called at once and gives the middleware. The one that was added last is

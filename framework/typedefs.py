@@ -21,6 +21,7 @@ __all__ = (
     "DEFAULT_JSON_ENCODER",
     "ASGIApp",
     "Byteish",
+    "ForeignASGIApp",
     "Handler",
     "JSONBytesEncoder",
     "JSONDecoder",
@@ -45,6 +46,8 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+#: An application of another framework, whose own types for the three differ from ours and from each other's.
+ForeignASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 Byteish: TypeAlias = bytes | bytearray | memoryview
 JSONEncoder: TypeAlias = Callable[[Any], str]

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from examples import asgi_middleware, background, events, file_server, hello_aiohttp, json_lines, upload
+from examples import asgi_middleware, background, events, file_server, hello_aiohttp, json_lines, mounting, upload
 from tests.driver import Driver
 
 
@@ -104,14 +104,32 @@ async def test_background() -> None:
 
 
 async def test_asgi_middleware() -> None:
-    async with client(asgi_middleware.site) as http:
-        item = await http.get("/shop/items/7")
-        missing = await http.get("/items/7")
-        front = await http.get("/")
-    assert item.json() == {"item": 7, "url": "http://example/shop/items/7"}
-    assert item.headers["Server-Timing"].startswith("app;dur=")
+    async with client(asgi_middleware.make_app()) as http:
+        item = await http.get("/items/7", headers={"X-Forwarded-Proto": "https"})
+        missing = await http.get("/missing")
+    assert item.json() == {"item": 7, "url": "https://example/items/7"}
+    assert [response.headers["Server-Timing"][:8] for response in (item, missing)] == ["app;dur="] * 2
     assert missing.status_code == 404
-    assert front.text == "The shop is at /shop.\n"
+
+
+@pytest.mark.parametrize("root_path", ["", "/app"])
+@pytest.mark.parametrize("stripped", [False, True])
+async def test_mounting(root_path: str, stripped: bool) -> None:
+    app = mounting.make_app()
+    base = "" if stripped else root_path
+    transport = httpx.ASGITransport(app, root_path=root_path)
+    async with app, httpx.AsyncClient(transport=transport, base_url="http://example") as http:
+        item = await http.get(f"{base}/shop/items/7")
+        moved = await http.get(f"{base}/shop/latest")
+        refused = await http.get(f"{base}/uptime")
+        up = await http.get(f"{base}/uptime", headers={"Authorization": "Bearer secret"})
+        front = await http.get(f"{base}/")
+        missing = await http.get(f"{base}/items/7")
+    assert item.json() == {"item": 7, "url": f"http://example{root_path}/shop/items/7"}
+    assert moved.headers["Location"] == f"{root_path}/shop/items/7"
+    assert (refused.status_code, up.status_code, missing.status_code) == (401, 200, 404)
+    assert re.fullmatch(r"Up for \d+ seconds\.\n", up.text)
+    assert front.text == f"The shop is at {root_path}/shop/.\n"
 
 
 async def test_upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

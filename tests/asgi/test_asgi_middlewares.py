@@ -201,7 +201,7 @@ def test_misuse() -> None:
     with pytest.raises(TypeError, match="is no ASGI middleware"):
         app.add_asgi_middleware(lambda app: None)  # type: ignore[arg-type, return-value]
     with pytest.raises(TypeError):
-        app.add_asgi_middleware(Noting, nonsense=1)
+        app.add_asgi_middleware(Noting, nonsense=1)  # type: ignore[call-arg]
     assert app.asgi_middlewares == ()
     app.freeze()
     with pytest.raises(RuntimeError, match="frozen or started"):
