@@ -259,7 +259,7 @@ class _Run:
                 try:
                     await app.finish_background(self._server_options["shutdown_timeout"])
                 finally:
-                    await app.cleanup()
+                    await app.close()
             self.exit_reason = server.exit_reason
         finally:
             loop = asyncio.get_running_loop()

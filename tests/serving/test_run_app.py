@@ -346,3 +346,25 @@ def test_the_programs_logging_configuration_stays() -> None:
         assert program.finish() == 0
     assert program.lines == ["True"]
     assert program.stderr() == ""
+
+
+def test_asgi_middlewares_have_the_lifespan_of_the_run() -> None:
+    source = """
+    def observing(app):
+        async def run(scope, receive, send):
+            async def observed():
+                message = await receive()
+                print(message["type"])
+                return message
+            await app(scope, observed if scope["type"] == "lifespan" else receive, send)
+        return run
+
+    app.add_asgi_middleware(observing)
+    web.run_app(app, host="127.0.0.1", port=0)
+    """
+    with Program(HELLO + source) as program:
+        assert program.client.get(program.url()).text == "hello"
+        program.send(signal.SIGTERM)
+        assert program.finish() == 0
+    assert program.lines[:2] == ["lifespan.startup", "on_startup"]
+    assert program.lines[-3:] == ["on_shutdown", "lifespan.shutdown", "on_cleanup"]
