@@ -107,6 +107,30 @@ async def test_the_program_of_the_websocket_guide() -> None:
             assert await ws.receive_str() == "hello, stranger"
 
 
+async def test_the_program_of_the_asgi_guide() -> None:
+    for package in ("fastapi", "opentelemetry.trace"):
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install -e '.[interop]'")
+    program = run("\n\n".join(blocks("docs/asgi.md")))
+    transport = httpx.ASGITransport(program.app, root_path="/app")
+    origin = {"Origin": "https://example.com"}
+    async with program.app, httpx.AsyncClient(transport=transport, base_url="http://docs") as client:
+        item = await client.get("/app/api/items/7", headers=origin)
+        assert (item.json(), item.headers["Access-Control-Allow-Origin"]) == ({"item": 7}, origin["Origin"])
+        schema = await client.get("/api/openapi.json", headers={"Accept-Encoding": "gzip"})
+        assert schema.json()["servers"] == [{"url": "/app/api"}]
+        assert schema.headers["Content-Encoding"] == "gzip"
+        assert (await client.get("/api/missing")).json() == {"detail": "Not Found"}
+    assert str(program.app.router["api"].url_for(path="/items/7")) == "/api/items/7"
+    transport = httpx.ASGITransport(program.outer, client=("10.0.0.1", 1))
+    async with (
+        program.outer.router.lifespan_context(program.outer),
+        httpx.AsyncClient(transport=transport, base_url="http://docs", follow_redirects=True) as client,
+    ):
+        assert (await client.get("/shop/latest")).json() == {"product": "7", "path": "/shop/products/7"}
+        assert program.shop.started
+    assert not program.shop.started
+
+
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in DOCS.glob("*.md"))])
 def test_named_files_exist(document: str) -> None:
     """`asgi/http.py`, `tests/test_layout.py` and the like are there, in the project or in the package."""
