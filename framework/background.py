@@ -46,7 +46,8 @@ class BackgroundTasks:
                 if inspect.isawaitable(result):
                     await result
         except Exception:
-            self._logger.exception("Error in background task %r", call)
+            # Without the arguments: they may be large, and secret.
+            self._logger.exception("Error in background task %r", getattr(call, "func", call))
 
     async def wait(self, timeout: float) -> None:
         """Wait until all have ended, also those that were started meanwhile.

@@ -220,3 +220,18 @@ async def test_it_may_start_others_and_outlive_its_request() -> None:
     async with app:
         await Driver.http(app).run()
     assert calls == ["/", "another"]
+
+
+async def test_a_log_line_has_no_arguments(caplog: pytest.LogCaptureFixture) -> None:
+    def work(password: str) -> None:
+        raise LookupError("no such account")
+
+    async def handler(request: web.Request) -> web.Response:
+        request.add_background_task(work, "hunter2")
+        return web.Response()
+
+    async with app_with(handler) as app:
+        await Driver.http(app).run()
+    (record,) = caplog.records
+    assert "work" in record.getMessage()
+    assert "hunter2" not in record.getMessage()
