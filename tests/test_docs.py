@@ -13,7 +13,6 @@ import httpx
 import pytest
 
 from framework import testing
-from tests.driver import Driver
 from tests.test_layout import ORDER, PROJECT
 
 DOCS = PROJECT / "docs"
@@ -69,8 +68,7 @@ async def test_the_programs_of_the_migration_guide(monkeypatch: pytest.MonkeyPat
 async def test_the_program_of_the_streaming_guide() -> None:
     program = run("\n\n".join(blocks("docs/streaming.md")))
     app = program.app
-    transport = httpx.ASGITransport(app)
-    async with app, httpx.AsyncClient(transport=transport, base_url="http://docs") as client:
+    async with testing.client(app) as client:
         assert (await client.put("/digest", content=b"x")).text == hashlib.sha256(b"x").hexdigest()
         sizes = await client.post("/sizes", files={"file": ("../a.txt", b"12345")}, data={"field": "12"})
         assert sizes.json() == {"a.txt": 5, "field": 2}
@@ -78,12 +76,12 @@ async def test_the_program_of_the_streaming_guide() -> None:
         assert (await client.post("/upper", content=b"one\ntwo")).text == "ONE\nTWO"
         totals = await client.post("/running-total", content=b'{"amount": 1}\n{"amount": 2}\n{}\n')
         assert totals.text == '{"total": 1}\n{"total": 3}\n{"error": "every line has an amount"}\n'
-        events = Driver.http(app, target="/ticks")
-        task = events.start()
-        await events.until_sent(3)
-        await app.shutdown()
-        await task
-        assert events.body.startswith(b"id: 1\r\nevent: tick\r\ndata: tick 1\r\n\r\nid: 2\r\n")
+        async with client.stream("GET", "/ticks") as events:
+            pieces = events.aiter_text()
+            assert await anext(pieces) == "id: 1\r\nevent: tick\r\ndata: tick 1\r\n\r\n"
+            assert (await anext(pieces)).startswith("id: 2\r\n")
+            await app.shutdown()
+            assert [piece async for piece in pieces] == []
         assert (await client.post("/sign-up", data={"address": "ada@example.com"})).status_code == 202
         assert app[program.TICKS] != []
     assert app[program.MAILS] == ["ada@example.com"]

@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 import uvicorn
 
+from framework import testing
+
 Address = tuple[str, int]
 
 #: Seconds after which a request or a shutdown that hangs fails its test instead of stalling the run.
@@ -110,19 +112,8 @@ class AsgiBackend(Backend):
     name = "asgi"
     module = "framework.web"
 
-    @contextlib.asynccontextmanager
-    async def client(self, app: Any) -> AsyncIterator[httpx.AsyncClient]:
-        # A server would run the lifespan; ASGITransport does not.
-        async with (
-            app,
-            httpx.AsyncClient(
-                transport=httpx.ASGITransport(app=app, raise_app_exceptions=False),
-                base_url="http://127.0.0.1:8080",
-                timeout=PATIENCE,
-                trust_env=False,
-            ) as client,
-        ):
-            yield client
+    def client(self, app: Any) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+        return testing.client(app, base_url="http://127.0.0.1:8080", raise_app_exceptions=False, timeout=PATIENCE)
 
 
 class _InLoopServer(uvicorn.Server):

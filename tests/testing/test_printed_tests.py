@@ -12,15 +12,8 @@ import pytest
 from tests.test_docs import blocks
 
 PLUGINS = {
-    "pytest-asyncio": [
-        "-p",
-        "no:anyio",
-        "-o",
-        "asyncio_mode=auto",
-        "-o",
-        "asyncio_default_fixture_loop_scope=function",
-    ],
-    "anyio": ["-p", "no:asyncio", "-o", "anyio_mode=auto"],
+    "pytest-asyncio": "-p no:anyio -o asyncio_mode=auto -o asyncio_default_fixture_loop_scope=function",
+    "anyio": "-p no:asyncio -o anyio_mode=auto",
 }
 
 pytestmark = pytest.mark.parametrize("plugin", PLUGINS)
