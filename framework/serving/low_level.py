@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 from typing import TYPE_CHECKING, Any
@@ -132,10 +131,12 @@ class Server:
         """Wait for the handlers that still run, cancel them after ``timeout`` seconds, and drop the connections.
 
         None waits for as long as they take. Listening is ended by who began it, before.
+
+        Raises SystemExit or KeyboardInterrupt where a handler did during the wait.
         """
         server, self._uvicorn = self._uvicorn, None
         ticks, self._ticks = self._ticks, None
-        if server is None:
+        if server is None or ticks is None:
             return
         self._earlier_requests += server.server_state.total_requests
         server.shutdown_timeout = math.inf if timeout is None else timeout
@@ -147,15 +148,19 @@ class Server:
             await server.finish_requests()
             raise
         finally:
-            if ticks is not None and not ticks.cancel() and not ticks.cancelled():
-                # SystemExit, which has ended the loop already: else asyncio complains that nobody has seen it.
-                ticks.exception()
+            ticks.cancel()
+            await asyncio.wait([ticks])
+        if server.exit_reason is not None and ticks.cancelled():
+            # A handler has asked for the end of the process while this was waiting for it.
+            raise server.exit_reason
+        if not ticks.cancelled():
+            # What has ended the loop already: else asyncio complains that nobody has seen it.
+            ticks.exception()
 
 
 async def _tick(server: UvicornServer) -> None:
     """Keep the Date header right, and end the loop when a handler asks for the end of the process."""
-    with contextlib.suppress(asyncio.CancelledError):
-        await server.main_loop()
+    await server.main_loop()
     if server.exit_reason is not None:
         # asyncio lets these two, and no others, out of a task and of the loop.
         raise server.exit_reason

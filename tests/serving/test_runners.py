@@ -283,6 +283,13 @@ async def test_one_application_on_two_runners() -> None:
     assert log == ["startup", "shutdown", "cleanup"] * 2
 
 
+async def test_no_task_is_left_when_the_cleanup_returns() -> None:
+    before = asyncio.all_tasks()
+    async with running(saying()) as (_, url):
+        await text_at(url)
+    assert asyncio.all_tasks() == before
+
+
 async def test_the_first_response_has_server_and_date() -> None:
     async with running(saying()) as (_, url), client() as http:
         assert {"server", "date"} <= set((await http.get(url)).headers)
@@ -484,6 +491,35 @@ def test_a_handler_that_ends_the_process() -> None:
         assert process.finish() == 3
     assert "cleaned up" in process.lines
     assert "never retrieved" not in process.stderr()
+
+
+async def test_a_handler_that_ends_the_process_during_the_cleanup() -> None:
+    """The cleanup is finished first."""
+    log: list[str] = []
+    entered, shut = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: web.Request) -> web.Response:
+        entered.set()
+        await shut.wait()
+        raise web.GracefulExit
+
+    async def shut_down(app: web.Application) -> None:
+        shut.set()
+
+    app = logging_app(log)
+    app.router.add_get("/exit", handler)
+    app.on_shutdown.append(shut_down)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    url = await start(runner)
+    async with client() as http:
+        request = asyncio.create_task(http.get(f"{url}/exit"))
+        await entered.wait()
+        with pytest.raises(web.GracefulExit):
+            await runner.cleanup()
+        assert (await request).status_code == 503
+    assert log == ["startup", "shutdown", "cleanup"]
+    assert runner.server is None
 
 
 def test_a_loop_without_asyncio_run() -> None:
