@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import socket
 from typing import Any
 from unittest import mock
 from urllib.parse import unquote
@@ -20,7 +21,7 @@ from framework.routing.routes import SystemRoute
 from framework.streams import StreamReader
 from framework.typedefs import LooseHeaders, Message
 
-__all__ = ("make_mocked_request",)
+__all__ = ("make_mocked_coro", "make_mocked_request", "unused_port")
 
 _UNSET: Any = object()
 
@@ -130,6 +131,32 @@ def make_mocked_request(
     info.add_app(Application() if app is None else app)
     request.set_match_info(info)
     return request
+
+
+def make_mocked_coro(return_value: Any = _UNSET, raise_exception: Any = _UNSET) -> mock.Mock:
+    """A mock whose calls are coroutines; how it was called is known when it was called, awaited or not.
+
+    Args:
+        return_value: what the coroutines return.
+        raise_exception: what they raise instead.
+    """
+
+    async def answer(*args: Any, **kwargs: Any) -> Any:
+        if raise_exception is not _UNSET:
+            raise raise_exception
+        return return_value
+
+    return mock.Mock(wraps=answer)
+
+
+def unused_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens at now; another program may before the test does.
+
+    `framework.testing.server` and ``port=0`` have no such gap.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 class _MockedRoute(SystemRoute):
