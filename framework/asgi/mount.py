@@ -28,7 +28,7 @@ __all__ = ("Lifespan", "LifespanError", "MountedApp", "MountedResponse", "Mounte
 
 #: What an application leaves in its scope for itself and for those around it. In the scope of another application it
 #: would be taken for that one's own: Starlette's `url_for` looks for names in a ``router`` that it finds.
-_OF_THE_APP: Final = frozenset({"app", "app_root_path", "endpoint", "path_params", "route", "router"})
+_OF_THE_APP: Final = frozenset({"app", "app_root_path", "endpoint", "fastapi", "path_params", "route", "router"})
 
 #: Seconds that an application has to return after it has answered the last message of its lifespan.
 _LAST_STEPS: Final = 5.0
@@ -161,8 +161,12 @@ class MountedResponse(StreamResponse):
             return
         # Relative to the outer root_path, as the paths of routes are.
         below = inner["root_path"][len(outer.get("root_path", "").rstrip("/")) :]
-        # Starlette names a Mount too, whose own path is in root_path already.
-        outer["route"] = MountedRoute(below if hasattr(route, "routes") else below + getattr(route, "path", ""), route)
+        if not hasattr(route, "routes"):
+            # Of a FastAPI router the route has only what stands behind the router's prefix.
+            context = (inner.get("fastapi") or {}).get("effective_route_context")
+            below += getattr(context, "path", None) or getattr(route, "path", "")
+        # else a Mount of Starlette's, whose own path is in root_path already.
+        outer["route"] = MountedRoute(below, route)
         for name in ("endpoint", "path_params"):
             if name in inner:
                 outer[name] = inner[name]

@@ -334,6 +334,20 @@ async def test_routes_inside_are_told_to_observers_outside(folder: Path) -> None
             assert driver.scope["route"].path_format == path
 
 
+async def test_the_prefix_of_a_fastapi_router_is_told_to_observers() -> None:
+    async def item(id: str) -> dict[str, str]:
+        return {"id": id}
+
+    item.__annotations__ = {"id": str, "return": dict[str, str]}
+    api, router, app = fastapi.FastAPI(), fastapi.APIRouter(), web.Application()
+    router.get("/items/{id}")(item)
+    api.include_router(router, prefix="/v1")
+    app.mount("/api", api)
+    async with app:
+        driver = await Driver.http(app, target="/api/v1/items/7").run()
+    assert (driver.status, driver.scope["route"].path) == (200, "/api/v1/items/{id}")
+
+
 def test_django(monkeypatch: pytest.MonkeyPatch) -> None:
     needs("django")
     import asyncio
