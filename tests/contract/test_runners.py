@@ -726,3 +726,65 @@ async def test_a_runners_server_makes_protocols(web: Any) -> None:
         port = listener.sockets[0].getsockname()[1]
         assert await text_at(f"http://127.0.0.1:{port}/") == "hello"
         listener.close()
+
+
+# Subclasses
+
+
+async def test_a_runner_of_ones_own(web: Any) -> None:
+    log: list[str] = []
+
+    async def handler(request: Any) -> Any:
+        return web.Response(text="own")
+
+    class Runner(web.BaseRunner):  # type: ignore[misc]
+        async def _make_server(self) -> Any:
+            log.append("make")
+            return web.Server(handler, access_log=None)
+
+        async def shutdown(self) -> None:
+            log.append("shutdown")
+
+        async def _cleanup_server(self) -> None:
+            log.append("cleanup")
+
+    runner = Runner()
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    assert await text_at(site.name) == "own"
+    await runner.cleanup()
+    assert log == ["make", "shutdown", "cleanup"]
+
+
+async def test_a_runner_that_does_more_at_the_shutdown(web: Any) -> None:
+    log: list[str] = []
+
+    class Runner(web.AppRunner):  # type: ignore[misc]
+        async def shutdown(self) -> None:
+            log.append("before")
+            await super().shutdown()
+
+    runner = Runner(logging_app(web, log))
+    await runner.setup()
+    await runner.cleanup()
+    assert log == ["on_startup", "before", "on_shutdown", "on_cleanup"]
+
+
+async def test_a_site_of_ones_own(web: Any) -> None:
+    class Site(web.BaseSite):  # type: ignore[misc]
+        @property
+        def name(self) -> str:
+            return "localhost"
+
+        async def start(self) -> None:
+            await super().start()
+            self._server = await asyncio.get_running_loop().create_server(self._runner.server, "127.0.0.1", 0)
+
+    async with running(web, saying(web)) as runner:
+        site = Site(runner)
+        await site.start()
+        [(host, port)] = runner.addresses
+        assert await text_at(f"http://{host}:{port}/") == "hello"
+        await site.stop()
+        assert runner.addresses == []
