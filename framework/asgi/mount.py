@@ -66,6 +66,10 @@ class MountedApp:
         response.conversation(scope, receive, send)
         try:
             await self._app(scope, response.receive, response.send)
+        except OSError as exc:
+            if response.client_left:
+                raise ClientConnectionResetError("Cannot write to closing transport") from exc
+            raise
         finally:
             response.tell_observers()
         response.finish(self._app)
@@ -76,14 +80,15 @@ class MountedResponse(StreamResponse):
     """What a mounted application sends, as middlewares see it: by the time they do, all of it was sent.
 
     Status and headers can be read. Receivers of ``on_response_prepare`` are called before the headers are sent, and
-    may change them and add cookies. A WebSocket has status 101, or what its handshake was denied with.
+    may change them and the status, and add cookies. A WebSocket has status 101, or what its handshake was denied with.
     """
 
     def __init__(self, request: Request) -> None:
         super().__init__()
         self._for = request
         self._begun = False
-        self._client_left = False
+        #: Whether the client is known to have gone.
+        self.client_left = False
         self._raw_headers: list[tuple[bytes, bytes]] = []
 
     def conversation(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,7 +110,7 @@ class MountedResponse(StreamResponse):
         """The application's ``receive``."""
         message = await self._receive()
         if message["type"] in {"http.disconnect", "websocket.disconnect"}:
-            self._client_left = True
+            self.client_left = True
         return message
 
     async def send(self, message: Message) -> None:
@@ -123,7 +128,7 @@ class MountedResponse(StreamResponse):
             await self._send(message)
         except OSError:
             # ASGI specification, version 2.4: the client has gone.
-            self._client_left = True
+            self.client_left = True
             raise
 
     async def _begin(self, message: Message) -> Message:
@@ -143,6 +148,8 @@ class MountedResponse(StreamResponse):
             for signal in signals:
                 await signal.send(self._for, self)
             message = {**message, "headers": self._changed_headers()}
+            if "status" in message:
+                message["status"] = self._status
         self._for.begin_response(self)
         self._begun = True
         return message
@@ -175,9 +182,9 @@ class MountedResponse(StreamResponse):
         """Check that the application, which has returned, has answered."""
         if self._eof_sent:
             return
-        if self._begun and (self._client_left or self._scope["type"] == "websocket"):
+        if self._begun and (self.client_left or self._scope["type"] == "websocket"):
             self._eof_sent = True
-        elif self._client_left:
+        elif self.client_left:
             raise ClientConnectionResetError("The client left before there was a response")
         else:
             raise RuntimeError(f"The mounted application {app!r} returned without completing its response")

@@ -239,11 +239,13 @@ async def test_receivers_of_on_response_prepare_change_headers() -> None:
     async def prepare(request: web.Request, response: web.StreamResponse) -> None:
         assert (response.status, response.prepared, response.content_type) == (200, False, "text/x")
         response.headers["X-Powered-By"] = "patience"
+        response.set_status(203)
         response.set_cookie("a", "1")
 
     app.on_response_prepare.append(prepare)
     app.mount("/m", keeping([]))
     driver = await Driver.http(app, target="/m").run()
+    assert driver.status == 203
     assert driver.sent[0]["headers"] == [
         (b"content-type", b"text/x"),
         (b"x-powered-by", b"patience"),
@@ -369,6 +371,21 @@ async def test_a_client_that_leaves_before_the_answer(caplog: pytest.LogCaptureF
     driver.disconnect()
     await driver.run()
     assert driver.sent == []
+    assert caplog.records == []
+
+
+async def test_a_server_that_raises_for_a_client_that_has_gone(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send(START)
+            driver.send_error = OSError("gone")
+            await send({"type": "http.response.body", "body": b"1"})
+
+    outer = web.Application()
+    outer.mount("/m", app)
+    driver = Driver.http(outer, target="/m")
+    await driver.run()
+    assert len(driver.sent) == 1
     assert caplog.records == []
 
 
