@@ -63,6 +63,8 @@ class StreamReader:
     already.
     """
 
+    _watch_ended = False
+
     def __init__(
         self,
         receive: Receive | None = None,
@@ -327,13 +329,17 @@ class StreamReader:
         """
         if self._receive is None or self._pending is not None or self.disconnected or self._reading:
             return
+        if self._watch_ended:
+            return
         if self._size >= _AHEAD_LIMIT or self._decoded is not None:
             return
         self._pending = asyncio.ensure_future(self._next_message(self._receive))
         self._pending.add_done_callback(self._on_watched)
 
     def stop_watching(self) -> None:
-        """Stop what `watch_disconnect` and `wait_disconnect` began; called at the end of the request."""
+        """Stop what `watch_disconnect` and `wait_disconnect` began, for good; called at the end of the request."""
+        # A message that has come in this very turn of the loop would begin to wait for the next one.
+        self._watch_ended = True
         if self._pending is not None:
             self._pending.cancel()
         for waiter in self._disconnect_waiters:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from framework import web
 from tests.driver import Driver
 
@@ -114,3 +116,19 @@ async def test_a_client_that_sends_more_than_is_kept() -> None:
     driver.feed_body()
     await driver.run()
     assert driver.body == b"2"
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_nobody_waits_for_the_client_after_the_request(turns: int) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await response.write_eof()
+        return response
+
+    await driver_for(handler).run()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == 1
