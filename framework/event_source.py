@@ -62,7 +62,8 @@ class EventSourceResponse(StreamResponse):
         send_timeout: seconds after which a client that takes nothing counts as gone; None for no limit.
         ping_interval: seconds between the comments that keep proxies from closing a connection without events.
 
-    Raises ValueError for a ``sep`` that ends no line and an interval that is not positive.
+    Raises ValueError for a ``sep`` that ends no line, and for a ``send_timeout`` or a ``ping_interval`` that is not
+    positive.
     """
 
     def __init__(
@@ -85,6 +86,8 @@ class EventSourceResponse(StreamResponse):
         if self._sep not in {"\r\n", "\n", "\r"}:
             raise ValueError(f"sep is what ends a line: '\\r\\n', '\\n' or '\\r', not {sep!r}")
         self._allow_all_methods = allow_all_methods
+        if send_timeout is not None:
+            _check_seconds("send_timeout", send_timeout)
         self._send_timeout = send_timeout
         self.ping_interval = ping_interval
         self._last_event_id: str | None = None
@@ -109,10 +112,7 @@ class EventSourceResponse(StreamResponse):
 
     @ping_interval.setter
     def ping_interval(self, value: float) -> None:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise TypeError(f"ping_interval is a number of seconds, not {value!r}")
-        if not 0 < value < math.inf:
-            raise ValueError(f"ping_interval is a positive number of seconds, not {value!r}")
+        _check_seconds("ping_interval", value)
         self._ping_interval = value
 
     @property
@@ -357,6 +357,13 @@ class _Patience:
         else:
             self._cancelled = True
             self._task.cancel()
+
+
+def _check_seconds(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} is a number of seconds, not {value!r}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} is a positive number of seconds, not {value!r}")
 
 
 def _format(data: str, id: str | None, event: str | None, retry: int | None, sep: str) -> bytes:

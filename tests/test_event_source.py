@@ -222,6 +222,12 @@ def test_intervals_of_another_type(value: Any) -> None:
         web.EventSourceResponse(ping_interval=value)
 
 
+@pytest.mark.parametrize(("value", "error"), [(0, ValueError), (-1.0, ValueError), ("1", TypeError), (True, TypeError)])
+def test_a_send_timeout_that_is_none(value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="send_timeout is a"):
+        web.EventSourceResponse(send_timeout=value)
+
+
 async def test_before_prepare() -> None:
     response = web.EventSourceResponse()
     assert not response.is_connected()
