@@ -169,6 +169,9 @@ class RequestBody(RequestHeaders):
             ):
                 body = bytes(message.get("body", b""))
                 if len(body) > self._client_max_size:
+                    # Whoever asks again is to find the body, and not to wait for what has come already.
+                    if self._client_max_size:
+                        self._open_stream().feed_message(message)
                     self._check_size(len(body))
                 self._read_bytes = body
                 return body
@@ -322,9 +325,9 @@ class RequestBody(RequestHeaders):
                 break
             piece = message.get("body", b"")
             size += len(piece)
-            self._check_size(size)
             if not message.get("more_body") or self._is_whole(size):
                 self._open_stream().feed_eof()
+            self._check_size(size)
             await form.feed(bytes(piece))
         while piece := await self.content.readany():
             size += len(piece)

@@ -253,3 +253,21 @@ async def test_attributes_may_be_hung_on_requests_and_the_class_may_be_changed()
     app = web.Application(middlewares=[change])
     app.router.add_get("/", handler)
     assert (await Driver.http(app).run()).body == b"menote"
+
+
+@pytest.mark.parametrize("content_type", [b"text/plain", b"application/x-www-form-urlencoded"])
+async def test_a_body_that_was_too_large_can_be_asked_for_again(content_type: bytes) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        refused = 0
+        for read in (request.post, request.read, request.text):
+            try:
+                await read()
+            except web.HTTPRequestEntityTooLarge:
+                refused += 1
+        return web.Response(text=str(refused))
+
+    app = web.Application()
+    app.router.add_post("/", handler, client_max_size=3)
+    headers = [(b"content-type", content_type), (b"content-length", b"4")]
+    driver = await Driver.http(app, "POST", headers=headers, body=b"a=bc").run()
+    assert driver.status == 200

@@ -72,7 +72,7 @@ class AbstractRoute(abc.ABC):
         self._expect_handler = expect_handler
         self._resource = resource
         self._client_max_size = client_max_size
-        self._middlewares = tuple(middlewares)
+        self._middlewares = _as_middlewares(middlewares)
 
     @property
     def method(self) -> str:
@@ -206,6 +206,16 @@ class SystemRoute(AbstractRoute):
 
     async def _raise(self, request: Request) -> StreamResponse:
         raise self._http_exception
+
+
+def _as_middlewares(middlewares: Iterable[Middleware]) -> tuple[Middleware, ...]:
+    if callable(middlewares) or not isinstance(middlewares, Iterable):
+        raise TypeError(f"middlewares is a list of middlewares, got {middlewares!r}")
+    given = tuple(middlewares)
+    for each in given:
+        if not callable(each):
+            raise TypeError(f"A middleware is an `async def f(request, handler)`, got {each!r}")
+    return given
 
 
 def _is_coroutine_function(function: object) -> bool:

@@ -103,3 +103,9 @@ async def test_the_handler_keeps_its_name() -> None:
     app.router.add_get("/", hello, middlewares=[look])
     await Driver.http(app).run()
     assert seen == ["hello", "hello"]
+
+
+@pytest.mark.parametrize("middlewares", [naming("alone"), [1], 1])
+def test_what_is_no_list_of_middlewares(middlewares: Any) -> None:
+    with pytest.raises(TypeError, match="middleware"):
+        web.Application().router.add_get("/", hello, middlewares=middlewares)
