@@ -44,7 +44,7 @@ SHELVES = """
     serving.runner_sites serving.run
     testing testing.messages testing.stacks testing.drivers testing.websockets testing.lifespans testing.exchanges
     testing.clients testing.servers testing.fixtures test_utils
-    web
+    web as_aiohttp
 """
 ORDER = ["framework" if name == "." else f"framework.{name}" for name in SHELVES.split()]
 
