@@ -147,7 +147,7 @@ def test_every_byte_is_read_once_and_in_order(pieces: list[bytes], calls: list[s
             if call == "unread":
                 if not got:
                     continue
-                with pytest.warns(DeprecationWarning):
+                with pytest.warns(DeprecationWarning, match="unread_data"):
                     stream.unread_data(got[-2:])
                 got = got[:-2]
             elif call.startswith("read") and call[4:].isdigit():

@@ -356,7 +356,8 @@ async def test_who_sends_without_end_hears_of_a_client_that_has_gone() -> None:
     async def send(message: Any) -> None:
         """A server that does nothing for a client that has gone."""
 
-    await driver.app(driver.scope, driver.receive, send)
+    driver.send = send  # type: ignore[method-assign]
+    await driver.run()
 
 
 async def test_a_server_that_never_takes_the_close() -> None:
@@ -370,7 +371,8 @@ async def test_a_server_that_never_takes_the_close() -> None:
         if message["type"] == "websocket.close":
             await asyncio.Event().wait()
 
-    await driver.app(driver.scope, driver.receive, send)
+    driver.send = send  # type: ignore[method-assign]
+    await driver.run()
 
 
 async def test_who_only_sends_hears_of_the_end_behind_messages() -> None:
@@ -384,7 +386,8 @@ async def test_who_only_sends_hears_of_the_end_behind_messages() -> None:
     async def send(message: Any) -> None:
         """A server that does nothing for a client that has gone."""
 
-    await driver.app(driver.scope, driver.receive, send)
+    driver.send = send  # type: ignore[method-assign]
+    await driver.run()
 
 
 async def test_no_more_is_kept_than_there_is_room_for() -> None:

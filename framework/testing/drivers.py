@@ -33,11 +33,11 @@ class Driver:
     its point raises AssertionError in the application's ``await send(…)``.
 
     Args:
-        app: the application.
+        app: the application; None for a driver whose scope, `receive` and `send` are all that is wanted.
         scope: what it is called with; `http`, `websocket` and `lifespan` make the usual ones.
     """
 
-    def __init__(self, app: ASGIApp, scope: Scope) -> None:
+    def __init__(self, app: ASGIApp | None, scope: Scope) -> None:
         self.app = app
         self.scope = scope
         #: What the application has sent, in its order.
@@ -57,7 +57,7 @@ class Driver:
     @classmethod
     def http(
         cls,
-        app: ASGIApp,
+        app: ASGIApp | None,
         method: str = "GET",
         target: str = "/",
         *,
@@ -166,6 +166,8 @@ class Driver:
         return self._task
 
     async def _call(self) -> None:
+        if self.app is None:
+            raise RuntimeError("This driver has no application: give it one to start")
         await self.app(self.scope, self.receive, self.send)
 
     async def run(self) -> Self:

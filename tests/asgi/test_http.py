@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -563,7 +564,7 @@ async def test_nothing_waits_for_messages_after_the_response() -> None:
 # What observers read
 
 
-async def scope_after(app: web.Application, method: str, target: str, **scope: Any) -> dict[str, Any]:
+async def scope_after(app: web.Application, method: str, target: str, **scope: Any) -> MutableMapping[str, Any]:
     return (await Driver.http(app, method, target, **scope).run()).scope
 
 
