@@ -374,11 +374,12 @@ async def test_uvicorns_access_logger_stays_as_it_is() -> None:
     logger.addHandler(handler)
     level = logger.level
     logger.setLevel(logging.INFO)
+    propagate = logger.propagate
     try:
         async with running(saying()) as (_, url):
             assert await text_at(url) == "hello"
         assert handler in logger.handlers
-        assert logger.propagate
+        assert logger.propagate == propagate
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
