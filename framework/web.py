@@ -44,16 +44,15 @@ from framework.routing.resources import (
 from framework.routing.routes import AbstractRoute, ResourceRoute
 from framework.routing.static import StaticResource
 from framework.routing.views import View
-from framework.serving.run import run_app
-from framework.serving.runners import GracefulExit
 from framework.streams import PayloadAccessError, RequestPayloadError
 
 if TYPE_CHECKING:
     from framework.event_source import EventSourceResponse, sse_response, stop_event_streams
     from framework.sansio.ws_messages import WebSocketError, WSCloseCode, WSMessage, WSMessageTypeError, WSMsgType
     from framework.serving.low_level import Server
+    from framework.serving.run import run_app
     from framework.serving.runner_sites import BaseSite, NamedPipeSite, SockSite, TCPSite, UnixSite
-    from framework.serving.runners import AppRunner, BaseRunner, ServerRunner
+    from framework.serving.runners import AppRunner, BaseRunner, GracefulExit, ServerRunner
     from framework.websockets import WebSocketReady, WebSocketResponse
 
 __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their module
@@ -131,6 +130,7 @@ _LAZY = {
     "BaseRunner": "framework.serving.runners",
     "BaseSite": "framework.serving.runner_sites",
     "EventSourceResponse": "framework.event_source",
+    "GracefulExit": "framework.serving.runners",
     "NamedPipeSite": "framework.serving.runner_sites",
     "Server": "framework.serving.low_level",
     "ServerRunner": "framework.serving.runners",
@@ -144,6 +144,7 @@ _LAZY = {
     "WebSocketError": "framework.sansio.ws_messages",
     "WebSocketReady": "framework.websockets",
     "WebSocketResponse": "framework.websockets",
+    "run_app": "framework.serving.run",
     "sse_response": "framework.event_source",
     "stop_event_streams": "framework.event_source",
 }
