@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from framework import hdrs
 from framework.sansio.codings import ContentEncoder, available_codings, check_coding
-from framework.sansio.negotiation import add_to_vary, choose_coding
+from framework.sansio.negotiation import choose_coding, vary_by_accept_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,7 @@ class Compression:
             coding = self._force.value
         else:
             # The answer would have been another one with another header, also where it is not compressed.
-            headers[hdrs.VARY] = add_to_vary(", ".join(headers.getall(hdrs.VARY, ())), str(hdrs.ACCEPT_ENCODING))
+            vary_by_accept_encoding(headers)
             coding = choose_coding(_accepted(request_headers), available_codings())
         if coding is None or coding == "identity":
             return None

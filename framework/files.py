@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from framework import hdrs
 from framework.opened_files import SMALL, OpenedFile, SpecialFileError, open_file, pieces
 from framework.sansio.conditions import failed_precondition, format_http_date, range_still_holds
-from framework.sansio.negotiation import add_to_vary
+from framework.sansio.negotiation import vary_by_accept_encoding
 from framework.sansio.ranges import (
     ByteRange,
     RangeNotSatisfiableError,
@@ -172,7 +172,7 @@ class FileResponse(StreamResponse):
         modified = math.ceil(status.st_mtime)
         headers = self.headers
         if opened.negotiated:
-            headers[hdrs.VARY] = add_to_vary(", ".join(headers.getall(hdrs.VARY, ())), str(hdrs.ACCEPT_ENCODING))
+            vary_by_accept_encoding(headers)
         ranges = None
         if 200 <= self._status < 300:
             asked = request.headers

@@ -17,7 +17,7 @@ from framework.content_lines import ContentLine
 from framework.keys import ResponseKey
 from framework.sansio.codings import ContentEncoder
 from framework.sansio.conditions import ETag, format_etag, format_http_date, parse_etag, parse_http_date
-from framework.sansio.cookies import cookie_header_values, del_cookie, set_cookie
+from framework.sansio.cookies import del_cookie, set_cookie, set_cookie_headers
 from framework.sansio.headers import HeaderMap, check_reason, encode_headers, parse_content_type
 from framework.sansio.text import escape_controls
 from framework.storage import Storage
@@ -414,10 +414,7 @@ class StreamResponse(Storage, HeadersMixin):
         if request.scope.get("http_version", "1.1") not in _HTTP_1:
             raw_headers = [header for header in raw_headers if header[0] not in _CONNECTION_HEADERS]
         if self._cookies:
-            raw_headers.extend(
-                (b"set-cookie", value.encode("utf-8", "surrogateescape"))
-                for value in cookie_header_values(self._cookies)
-            )
+            raw_headers.extend(set_cookie_headers(self._cookies))
         length = None
         if not empty and (value := headers.get(hdrs.CONTENT_LENGTH)) is not None:
             length = int(value)

@@ -18,7 +18,7 @@ from framework import hdrs
 from framework.exceptions import HTTPBadRequest, HTTPForbidden
 from framework.handshakes import WebSocketHandshake, handshake_of
 from framework.sansio import json as sansio_json
-from framework.sansio.cookies import cookie_header_values
+from framework.sansio.cookies import set_cookie_headers
 from framework.sansio.headers import encode_headers
 from framework.sansio.text import escape_controls
 from framework.sansio.ws_messages import (
@@ -220,10 +220,7 @@ class WebSocketResponse(StreamResponse):
             await signal.send(request, self)
         raw_headers = [header for header in encode_headers(headers) if header[0] not in _NOT_SENT]
         if self._cookies:
-            raw_headers.extend(
-                (b"set-cookie", value.encode("utf-8", "surrogateescape"))
-                for value in cookie_header_values(self._cookies)
-            )
+            raw_headers.extend(set_cookie_headers(self._cookies))
         request.begin_response(self)
         self._send_now = await handshake.accept(self, self._ws_protocol, raw_headers)
         self._handshake = handshake

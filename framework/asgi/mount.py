@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.handshakes import handshake_of
-from framework.sansio.cookies import cookie_header_values
+from framework.sansio.cookies import set_cookie_headers
 from framework.sansio.headers import HeaderMap, decode_headers, encode_headers
 from framework.sansio.paths import left_out
 from framework.stream_responses import StreamResponse
@@ -156,8 +156,8 @@ class MountedResponse(StreamResponse):
 
     def _changed_headers(self) -> list[tuple[bytes, bytes]]:
         headers = self._raw_headers if self._headers is None else encode_headers(self._headers)
-        for value in cookie_header_values(self._cookies) if self._cookies else ():
-            headers.append((b"set-cookie", value.encode("utf-8", "surrogateescape")))
+        if self._cookies:
+            headers.extend(set_cookie_headers(self._cookies))
         return headers
 
     def tell_observers(self) -> None:

@@ -13,7 +13,13 @@ from typing import Any, Final
 from framework import hdrs
 from framework.sansio.headers import check_header_value
 
-__all__ = ("cookie_header_values", "del_cookie", "parse_cookie_header", "set_cookie")
+__all__ = (
+    "cookie_header_values",
+    "del_cookie",
+    "parse_cookie_header",
+    "set_cookie",
+    "set_cookie_headers",
+)
 
 # Visible ASCII without the separators " , ; = \ – wider than RFC 6265's token, as servers and browsers are.
 _NAME_CHARACTERS: Final = r"!#-+\--:<>-\[\]-~"
@@ -288,3 +294,8 @@ def cookie_header_values(jar: SimpleCookie) -> list[str]:
 def _check_attribute(name: str, value: object, forbidden: re.Pattern[str]) -> None:
     if value is not None and (found := forbidden.search(str(value))) is not None:
         raise ValueError(f"The cookie attribute {name} must not contain {found[0]!r}")
+
+
+def set_cookie_headers(cookies: SimpleCookie) -> list[tuple[bytes, bytes]]:
+    """The Set-Cookie headers of ``cookies`` as an ASGI message carries them. Raises as `cookie_header_values`."""
+    return [(b"set-cookie", value.encode("utf-8", "surrogateescape")) for value in cookie_header_values(cookies)]

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ("add_to_vary", "choose_coding")
+from multidict import MutableMultiMapping
+
+from framework import hdrs
+
+__all__ = ("add_to_vary", "choose_coding", "vary_by_accept_encoding")
 
 _IDENTITY = "identity"
 
@@ -65,3 +69,9 @@ def add_to_vary(vary: str | None, name: str) -> str:
         return name
     names = {each.strip().lower() for each in vary.split(",")}
     return vary if "*" in names or name.lower() in names else f"{vary}, {name}"
+
+
+def vary_by_accept_encoding(headers: MutableMultiMapping[str]) -> None:
+    """Say in ``headers`` that the response depends on Accept-Encoding."""
+    vary = ", ".join(headers.getall(hdrs.VARY, ()))
+    headers[hdrs.VARY] = add_to_vary(vary, str(hdrs.ACCEPT_ENCODING))
