@@ -28,7 +28,7 @@ __all__ = ("BodyPartWriter", "MultipartWriter")
 _is_token: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 # RFC 2046, section 5.1.1: at most 70 characters of these, no space at the end.
 _is_boundary: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]").fullmatch
-_is_plain: Final = re.compile(r"[\t\x20-\x7e]*").fullmatch
+_is_plain: Final = re.compile(r"[\x20-\x7e]*").fullmatch
 
 #: The most bytes that are encoded in the event loop; more go to a thread.
 _ENCODED_IN_LOOP: Final = 4096
@@ -79,8 +79,8 @@ class BodyPartWriter(Payload):
 
         Args:
             disptype: ``form-data``, ``attachment`` and the like.
-            quote_fields: percent-encode a ``filename``, and send other parameters that are not ASCII as extended ones
-                (RFC 8187). Otherwise they are put into quotes as they are, in UTF-8, as browsers do.
+            quote_fields: percent-encode a ``filename``, and send other parameters that are not printable ASCII as
+                extended ones (RFC 8187). Otherwise they are put into quotes as they are, in UTF-8, as browsers do.
             _charset: the charset in which characters are percent-encoded.
             params: the parameters, such as ``name`` and ``filename``.
 
