@@ -427,13 +427,21 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
 
     @property
     def debug(self) -> bool:
-        """Whether tracebacks are shown to clients."""
+        """Whether clients are shown what a handler raised, with its traceback: never set it where strangers ask.
+
+        Can be set at any time, also of an application that serves; until then it is what was given to the application,
+        else whether its event loop is in debug mode. Sub-applications go by the application that serves them.
+        """
         if self._debug is not ...:
             return bool(self._debug)
         try:
             return asyncio.get_running_loop().get_debug()
         except RuntimeError:
             return False
+
+    @debug.setter
+    def debug(self, value: bool) -> None:
+        self._debug = bool(value)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
