@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, ov
 
 from framework import hdrs
 from framework.asgi.http import HTTPResponder
+from framework.asgi.inner_lifespan import Lifespan, LifespanError
 from framework.asgi.lifespan import serve_lifespan
-from framework.asgi.mount import Lifespan, LifespanError, MountedApp
+from framework.asgi.mount import MountedApp
 from framework.asgi.websocket import serve_websocket
 from framework.background import BackgroundTasks
 from framework.cleanup import CleanupContext
