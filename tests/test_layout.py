@@ -26,7 +26,7 @@ PACKAGE = PROJECT / "framework"
 SHELVES = """
     .
     typedefs hdrs keys reify http_version storage
-    sansio sansio.headers sansio.text sansio.conditions sansio.ranges sansio.cookies sansio.forms sansio.forwarded
+    sansio sansio.headers sansio.text sansio.log_format sansio.conditions sansio.ranges sansio.cookies sansio.forms sansio.forwarded
     sansio.json
     sansio.paths sansio.file_names sansio.codings sansio.negotiation sansio.disposition sansio.multipart
     sansio.ws_messages
@@ -38,9 +38,9 @@ SHELVES = """
     routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info
     routing.resources routing.static routing.mounts routing.matcher routing.dispatcher
     middlewares
-    asgi asgi.errors asgi.http asgi.websocket asgi.lifespan asgi.inner_lifespan asgi.mount
+    asgi asgi.exchange asgi.errors asgi.http asgi.websocket asgi.lifespan asgi.inner_lifespan asgi.mount
     applications
-    serving serving.access_log serving.options serving.sites serving.server serving.low_level serving.runners
+    serving serving.import_strings serving.access_log serving.options serving.sites serving.server serving.low_level serving.runners
     serving.runner_sites serving.run
     testing testing.messages testing.stacks testing.drivers testing.websockets testing.lifespans testing.exchanges
     testing.clients testing.servers testing.fixtures test_utils
