@@ -11,6 +11,7 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
 
 from framework import hdrs
+from framework.asgi.exchange import telling
 from framework.asgi.http import HTTPResponder
 from framework.asgi.inner_lifespan import Lifespan, LifespanError
 from framework.asgi.lifespan import serve_lifespan
@@ -126,6 +127,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._starting: asyncio.Lock | None = None
         #: Answers an http scope: the first request's own way, then the responder's, or the ASGI middlewares'.
         self._http: ASGIApp = self._start_and_respond
+        self._tells_exchanges = False
         #: Answers an http scope inside the ASGI middlewares.
         self._respond: ASGIApp = self._start_and_respond
         #: The ASGI middlewares, the outermost first, and the lifespan they have where it is not the server's.
@@ -213,6 +215,8 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
                 self._compile()
 
     def _compile(self) -> None:
+        if any(getattr(each, "needs_exchange", False) for each in self._asgi_middlewares):
+            self._tells_exchanges = True
         matcher: Matcher | None
         try:
             matcher = self._router.compile((self,), self.chain)
@@ -227,7 +231,17 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         chain = build_chain(handler, apps, () if route is None else route.middlewares)
         if route is not None and route.has_expect_handler:
             chain = _expecting(route, chain)
-        return chain
+        return telling(chain) if self._tells_exchanges and apps[0] is self else chain
+
+    def tell_exchanges(self) -> None:
+        """Tell the `Exchange` of a scope what is made of it, from now on; access logs of the program's own ask for it.
+
+        It can be called at any time. An ASGI middleware whose ``needs_exchange`` is true need not call it.
+        """
+        if not self._tells_exchanges:
+            self._tells_exchanges = True
+            if self._respond != self._start_and_respond:
+                self._compile()
 
     # Life
 

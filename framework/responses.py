@@ -25,7 +25,7 @@ from framework.writers import ResponseWriter
 if TYPE_CHECKING:
     from framework.requests import BaseRequest
 
-__all__ = ("Response", "StreamResponse", "json_bytes_response", "json_response", "one_shot")
+__all__ = ("Response", "StreamResponse", "as_sent", "json_bytes_response", "json_response", "one_shot")
 
 
 class _Missing(enum.Enum):
@@ -262,6 +262,20 @@ def one_shot(response: Response) -> tuple[Message, Message] | None:
         {"type": "http.response.start", "status": 200, "headers": headers},
         {"type": "http.response.body", "body": body},
     )
+
+
+def as_sent(response: Response, size: int) -> Response:
+    """A copy of what `one_shot` has sent, with what the ordinary way leaves: its headers, and ``size`` bytes of body.
+
+    The response itself stays as it was: whoever returns one object for many requests need not know.
+    """
+    sent = object.__new__(type(response))
+    vars(sent).update(vars(response), _body_length=size, _eof_sent=True)
+    headers = sent._materialize()
+    headers[hdrs.CONTENT_LENGTH] = str(size)
+    if size:
+        headers.setdefault(hdrs.CONTENT_TYPE, "application/octet-stream")
+    return sent
 
 
 def json_response(

@@ -49,6 +49,7 @@ from framework.streams import PayloadAccessError, RequestPayloadError
 if TYPE_CHECKING:
     from framework.event_source import EventSourceResponse, sse_response, stop_event_streams
     from framework.sansio.ws_messages import WebSocketError, WSCloseCode, WSMessage, WSMessageTypeError, WSMsgType
+    from framework.serving.access_log import AbstractAccessLogger, AccessLogger, AccessLogMiddleware
     from framework.serving.low_level import Server
     from framework.serving.run import run_app
     from framework.serving.runner_sites import BaseSite, NamedPipeSite, SockSite, TCPSite, UnixSite
@@ -57,9 +58,12 @@ if TYPE_CHECKING:
 
 __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their module
     *_exceptions,
+    "AbstractAccessLogger",
     "AbstractResource",
     "AbstractRoute",
     "AbstractRouteDef",
+    "AccessLogMiddleware",
+    "AccessLogger",
     "AppKey",
     "AppRunner",
     "Application",
@@ -126,6 +130,9 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
 
 # Imported when a program first asks for them, to keep the import of the rest cheap: 2 ms of 70.
 _LAZY = {
+    "AbstractAccessLogger": "framework.serving.access_log",
+    "AccessLogMiddleware": "framework.serving.access_log",
+    "AccessLogger": "framework.serving.access_log",
     "AppRunner": "framework.serving.runners",
     "BaseRunner": "framework.serving.runners",
     "BaseSite": "framework.serving.runner_sites",

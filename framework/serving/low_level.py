@@ -8,7 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from framework.applications import Application
-from framework.serving.access_log import AccessLogger, access_logger
+from framework.serving.access_log import AbstractAccessLogger, AccessLogger, access_logger, make_access_log
 from framework.serving.options import check_options
 
 if TYPE_CHECKING:
@@ -33,13 +33,14 @@ class Server:
         handler_cancellation: not done yet: True is a warning.
         loop: not used.
         access_log: gets a line for each request at level INFO; None for none.
-        access_log_class: only the default.
-        access_log_format: only the default.
+        access_log_class: writes them: a subclass of `AbstractAccessLogger`.
+        access_log_format: for that class; `AccessLogger` has the atoms.
         keepalive_timeout: how long an idle connection stays open, in seconds.
         **kwargs: options of aiohttp's own HTTP implementation; accepted with a warning that names the alternative.
 
     Raises:
-        TypeError: a keyword is unknown, or `request_factory` is given.
+        TypeError: a keyword is unknown, `request_factory` is given, or `access_log_class` is none.
+        KeyError: `access_log_format` has an atom ``%{X}e``.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Server:
         handler_cancellation: bool = False,
         loop: asyncio.AbstractEventLoop | None = None,
         access_log: logging.Logger | None = access_logger,
-        access_log_class: type[AccessLogger] = AccessLogger,
+        access_log_class: type[AbstractAccessLogger] = AccessLogger,
         access_log_format: str = AccessLogger.LOG_FORMAT,
         keepalive_timeout: float = 75.0,
         **kwargs: Any,
@@ -58,8 +59,6 @@ class Server:
         check_options(
             "Server",
             kwargs,
-            access_log_class=access_log_class,
-            access_log_format=access_log_format,
             handler_cancellation=handler_cancellation,
         )
         if request_factory is not None:
@@ -76,7 +75,9 @@ class Server:
         self.request_handler = handler
         self.handler_cancellation = handler_cancellation
         self._app = app
-        self._access_log = None if access_log is None else AccessLogger(access_log)
+        self._access_log = make_access_log(access_log, access_log_class, access_log_format)
+        if self._access_log is not None:
+            self._access_log.prepare(app)
         self._keepalive_timeout = keepalive_timeout
         self._uvicorn: UvicornServer | None = None
         self._ticks: asyncio.Task[None] | None = None

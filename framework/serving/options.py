@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from framework.serving.access_log import AccessLogger
-
 __all__ = ["check_options"]
 
 _AIOHTTP_PROTOCOL_OPTIONS = {
@@ -28,8 +26,6 @@ def check_options(
     caller: str,
     options: Mapping[str, Any],
     *,
-    access_log_class: type = AccessLogger,
-    access_log_format: str = AccessLogger.LOG_FORMAT,
     handler_cancellation: bool = False,
     stacklevel: int = 3,
 ) -> None:
@@ -47,16 +43,6 @@ def check_options(
     if unknown:
         raise TypeError(f"{caller}() got unexpected keyword arguments: {', '.join(unknown)}")
     complaints = [f"({name}=...) has no effect under uvicorn: {_AIOHTTP_PROTOCOL_OPTIONS[name]}" for name in options]
-    if access_log_class is not AccessLogger:
-        complaints.append(
-            "(access_log_class=...) has no effect yet: log in a middleware and pass access_log=None, or add "
-            "a logging.Formatter or Filter to the logger framework.access, whose records carry the request's values"
-        )
-    if access_log_format != AccessLogger.LOG_FORMAT:
-        complaints.append(
-            "(access_log_format=...) has no effect yet: add a logging.Formatter to the logger framework.access, "
-            "whose records carry the request's values (%(remote_address)s, %(response_status)s, ...)"
-        )
     if handler_cancellation:
         complaints.append(
             "(handler_cancellation=True) has no effect yet: handlers run on when their client disconnects; "

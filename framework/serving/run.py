@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from framework.applications import Application
-from framework.serving.access_log import AccessLogger, access_logger
+from framework.serving.access_log import AbstractAccessLogger, AccessLogger, access_logger, make_access_log
 from framework.serving.options import check_options
 from framework.serving.runners import GracefulExit
 from framework.serving.sites import Site, bind_path, bind_tcp, given_socket
@@ -42,7 +42,7 @@ def run_app(
     ssl_context: ssl.SSLContext | None = None,
     print: Callable[..., None] | None = builtins.print,
     backlog: int = 128,
-    access_log_class: type[AccessLogger] = AccessLogger,
+    access_log_class: type[AbstractAccessLogger] = AccessLogger,
     access_log_format: str = AccessLogger.LOG_FORMAT,
     access_log: logging.Logger | None = access_logger,
     handle_signals: bool = True,
@@ -68,8 +68,8 @@ def run_app(
         ssl_context: serve HTTPS, with this context as it is.
         print: called with the message that says where it listens; None for silence.
         backlog: connections that the system may queue for each socket.
-        access_log_class: only the default.
-        access_log_format: only the default.
+        access_log_class: writes the lines of the access log: a subclass of `AbstractAccessLogger`.
+        access_log_format: for that class; `AccessLogger` has the atoms.
         access_log: gets a line for each request at level INFO; None for none. In asyncio's debug mode the default
             logger, `framework.access`, prints to stderr if nothing else has been set up.
         handle_signals: False leaves SIGINT and SIGTERM as they are. Needed outside the main thread.
@@ -91,10 +91,9 @@ def run_app(
         check_options(
             "run_app",
             kwargs,
-            access_log_class=access_log_class,
-            access_log_format=access_log_format,
             handler_cancellation=handler_cancellation,
         )
+        log = make_access_log(access_log, access_log_class, access_log_format)
         _check_caller(handle_signals)
         if loop is None:
             loop = _new_event_loop()
@@ -121,7 +120,7 @@ def run_app(
             "keepalive_timeout": keepalive_timeout,
             "backlog": backlog,
             "ssl_context": ssl_context,
-            "access_log": None if access_log is None else AccessLogger(access_log),
+            "access_log": log,
         },
         host=host,
         port=port,

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from framework.applications import Application
-from framework.serving.access_log import AccessLogger, access_logger
+from framework.serving.access_log import AbstractAccessLogger, AccessLogger, access_logger, make_access_log
 from framework.serving.low_level import Server
 from framework.serving.options import check_options
 
@@ -173,11 +173,11 @@ class AppRunner(BaseRunner):
     Args:
         app: the application.
         handle_signals: have SIGINT and SIGTERM raise `GracefulExit` in the loop. Only in the main thread.
-        access_log_class: only the default.
+        access_log_class: writes the lines of the access log: a subclass of `AbstractAccessLogger`.
         shutdown_timeout: how long handlers may go on at the cleanup before they are cancelled, in seconds.
         keepalive_timeout: how long an idle connection stays open, in seconds.
         access_log: gets a line for each request at level INFO; None for none.
-        access_log_format: only the default.
+        access_log_format: for that class; `AccessLogger` has the atoms.
         handler_cancellation: not done yet: True is a warning.
         **kwargs: options of aiohttp's own HTTP implementation; accepted with a warning that names the alternative.
 
@@ -190,7 +190,7 @@ class AppRunner(BaseRunner):
         app: Application,
         *,
         handle_signals: bool = False,
-        access_log_class: type[AccessLogger] = AccessLogger,
+        access_log_class: type[AbstractAccessLogger] = AccessLogger,
         shutdown_timeout: float = 60.0,
         keepalive_timeout: float = 75.0,
         access_log: logging.Logger | None = access_logger,
@@ -203,13 +203,17 @@ class AppRunner(BaseRunner):
         check_options(
             "AppRunner",
             kwargs,
-            access_log_class=access_log_class,
-            access_log_format=access_log_format,
             handler_cancellation=handler_cancellation,
         )
         super().__init__(handle_signals=handle_signals, shutdown_timeout=shutdown_timeout)
         self._app = app
-        self._access_log = access_log
+        self._access_log_options: dict[str, Any] = {
+            "access_log": access_log,
+            "access_log_class": access_log_class,
+            "access_log_format": access_log_format,
+        }
+        # What is wrong with them shows in the program's own line.
+        make_access_log(**self._access_log_options)
         self._keepalive_timeout = keepalive_timeout
 
     @property
@@ -224,7 +228,7 @@ class AppRunner(BaseRunner):
 
     async def _make_server(self) -> Server:
         await self._app.start()
-        return Server(self._app, access_log=self._access_log, keepalive_timeout=self._keepalive_timeout)
+        return Server(self._app, keepalive_timeout=self._keepalive_timeout, **self._access_log_options)
 
     async def _cleanup_server(self) -> None:
         await _close(self._app, self.shutdown_timeout)

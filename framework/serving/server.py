@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
 
-    from framework.serving.access_log import AccessLogger
+    from framework.serving.access_log import AccessLog
     from framework.typedefs import ASGIApp, Receive, Scope, Send
 
 __all__ = ["Server"]
@@ -53,7 +53,7 @@ class Server(uvicorn.Server):
         keepalive_timeout: how long an idle connection stays open, in seconds.
         backlog: connections that the system may queue for each socket.
         ssl_context: speak TLS, with exactly this context.
-        access_log: writes a line for each request; None for none.
+        access_log: runs each request and logs it; None for none.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Server(uvicorn.Server):
         keepalive_timeout: float,
         backlog: int,
         ssl_context: ssl.SSLContext | None,
-        access_log: AccessLogger | None,
+        access_log: AccessLog | None,
     ) -> None:
         config = uvicorn.Config(
             self._run_request,

@@ -345,8 +345,6 @@ def test_an_unknown_keyword() -> None:
     [
         ({"tcp_keepalive": False}, "SO_KEEPALIVE"),
         ({"max_line_size": 1}, "limits"),
-        ({"access_log_format": "%r"}, "Formatter"),
-        ({"access_log_class": object}, "access_log=None"),
         ({"handler_cancellation": True}, "is_disconnected"),
     ],
 )

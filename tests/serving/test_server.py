@@ -14,7 +14,7 @@ import pytest
 import websockets
 from websockets.asyncio.client import connect
 
-from framework.serving.access_log import AccessLogger
+from framework.serving.access_log import AccessLog, AccessLogger
 from framework.serving.server import Server
 from framework.typedefs import ASGIApp, Receive, Scope, Send
 
@@ -186,7 +186,7 @@ async def test_the_access_log(caplog: pytest.LogCaptureFixture) -> None:
         await respond(send, b"hello")
 
     logger = logging.getLogger("tests.server.access")
-    async with serving(app, access_log=AccessLogger(logger)) as (_, address), client() as http:
+    async with serving(app, access_log=AccessLog(AccessLogger(logger))) as (_, address), client() as http:
         await http.get(f"http://{address}/before")
         with caplog.at_level(logging.INFO, logger.name):
             await http.get(f"http://{address}/after")
