@@ -38,6 +38,7 @@ SHELVES = """
     routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info
     routing.resources routing.static routing.mounts routing.matcher routing.dispatcher
     middlewares
+    debug debug.masking debug.values debug.source debug.tracebacks debug.circumstances debug.page
     asgi asgi.exchange asgi.errors asgi.http asgi.websocket asgi.lifespan asgi.inner_lifespan asgi.mount
     applications
     serving serving.import_strings serving.access_log serving.options serving.sites serving.server serving.low_level serving.runners

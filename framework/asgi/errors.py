@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from http import HTTPStatus
 from typing import Final
 
@@ -10,11 +12,18 @@ from framework.requests import BaseRequest
 from framework.responses import Response
 from framework.typedefs import Scope
 
+logger = logging.getLogger("framework.web")
+
 __all__ = ("EXCEPTION_REPORT", "error_response", "report_exception")
 
 #: The extension of the scope by which a test's client asks for the exceptions that are answered with a 500 here: a
 #: dict whose ``report`` is called with each.
 EXCEPTION_REPORT: Final = "framework.exception_report"
+
+_TROUBLE: Final = "Server got itself in trouble"
+
+#: When the program began, as good as: what was changed since may not be what runs.
+_BEGAN: Final = time.time()
 
 
 def report_exception(scope: Scope, exc: BaseException) -> None:
@@ -30,29 +39,31 @@ def error_response(request: BaseRequest, status: int = 500, exc: BaseException |
     ``exc`` is given in debug mode only, and is shown with its traceback. The page is HTML where the client accepts
     that, else plain text.
     """
-    if status == 504:
-        # As aiohttp answers a handler that timed out: without a word.
-        response = Response(status=status, content_type="text/plain")
-        response.force_close()
-        return response
     title = f"{status} {HTTPStatus(status).phrase}"
-    trace = escaped = None
+    is_html = "text/html" in request.headers.get(hdrs.ACCEPT, "")
     if exc is not None:
-        # Imported when there is a page to write: the table of entities is large.
-        import html
-        import traceback
-
-        # A message may quote octets of the client that are no UTF-8, which `text` would refuse.
-        trace = "".join(traceback.format_exception(exc)).encode("utf-8", "backslashreplace").decode()
-        escaped = html.escape(trace)
-    if "text/html" in request.headers.get(hdrs.ACCEPT, ""):
-        message = "Server got itself in trouble"
-        if trace is not None:
-            message = f"<h2>Traceback:</h2>\n<pre>{escaped}</pre>"
-        page = f"<html><head><title>{title}</title></head><body>\n<h1>{title}</h1>\n{message}\n</body></html>\n"
+        response = _debug_response(request, title, exc, is_html=is_html)
+        response.set_status(status)
+    elif status == 504:
+        # As aiohttp answers a handler that timed out: without a word.
+        response = Response(content_type="text/plain", status=status)
+    elif is_html:
+        page = f"<html><head><title>{title}</title></head><body>\n<h1>{title}</h1>\n{_TROUBLE}\n</body></html>\n"
         response = Response(status=status, text=page, content_type="text/html")
     else:
-        text = f"{title}\n\nServer got itself in trouble" if trace is None else f"{title}\n\n{trace}"
-        response = Response(status=status, text=text)
+        response = Response(status=status, text=f"{title}\n\n{_TROUBLE}")
     response.force_close()
     return response
+
+
+def _debug_response(request: BaseRequest, title: str, exc: BaseException, *, is_html: bool) -> Response:
+    # Imported when there is something to show: half of the standard library that deals with source comes along.
+    from framework.debug.page import debug_page, debug_text
+
+    if is_html:
+        try:
+            return debug_page(request.scope, title, exc, began=_BEGAN)
+        except Exception:
+            # The failure of the page shall not hide the one that it was to show.
+            logger.exception("The debug page cannot be made: the client is sent text")
+    return debug_text(request.scope, title, exc)

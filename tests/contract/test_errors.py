@@ -125,7 +125,9 @@ async def test_loop_in_debug_mode_shows_the_traceback(backend: Backend, monkeypa
     assert plain.status_code == html.status_code == 500
     assert plain.text.startswith("500 Internal Server Error\n\nTraceback (most recent call last):")
     assert "ValueError: <secret>" in plain.text
-    assert "<h2>Traceback:</h2>" in html.text
+    # The pages have this in common: framework's tells more than the traceback.
+    assert "500 Internal Server Error" in html.text
+    assert "Traceback (most recent call last):" in html.text
     assert "ValueError: &lt;secret&gt;" in html.text
 
 
