@@ -37,12 +37,13 @@ SHELVES = """
     request_headers request_body requests event_source websockets
     routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info
     routing.resources routing.static routing.mounts routing.matcher routing.dispatcher
-    middlewares
+    middlewares handler_cancellation
     debug debug.masking debug.values debug.source debug.tracebacks debug.circumstances debug.page
     asgi asgi.exchange asgi.errors asgi.http asgi.websocket asgi.lifespan asgi.inner_lifespan asgi.mount
     applications
     serving serving.import_strings serving.access_log serving.options serving.sites serving.server serving.low_level serving.runners
-    serving.runner_sites serving.run
+    serving.runner_sites serving.listening serving.tls serving.http2 serving.in_flight serving.hypercorn_server
+    serving.granian_server serving.servers serving.process serving.reload serving.worker serving.workers serving.run
     testing testing.messages testing.stacks testing.drivers testing.websockets testing.lifespans testing.exchanges
     testing.clients testing.servers testing.fixtures test_utils
     web as_aiohttp
@@ -64,7 +65,9 @@ OPTIONAL = {
     "multipart",
     "uvicorn",
     "uvloop",
+    "watchfiles",
     "websockets",
+    "zttp",
 }
 
 

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import contextlib
 import inspect
 import logging
-import os
 import signal
 import socket
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framework.applications import Application
-from framework.serving.access_log import AbstractAccessLogger, AccessLogger, access_logger, make_access_log
+from framework.serving.access_log import AbstractAccessLogger, AccessLogger, access_logger
+from framework.serving.listening import Addresses, announce
 from framework.serving.options import check_options
-from framework.serving.runners import GracefulExit
-from framework.serving.sites import Site, bind_path, bind_tcp, given_socket
+from framework.serving.process import AppOptions, ServingProcess, new_event_loop
+from framework.serving.servers import ServerOptions, check_server
+from framework.serving.tls import CertificateFiles
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
 
-    from framework.serving.server import Server
+    from framework.applications import Application
+    from framework.serving.sites import Site
     from framework.typedefs import PathLike
 
 __all__ = ["run_app"]
 
+# How long handlers are waited for when the source has changed, in seconds: nobody wants to wait for an event stream.
+_RELOAD_TIMEOUT = 1.0
+
 
 def run_app(
-    app: Application | Awaitable[Application],
+    app: Application | Awaitable[Application] | str,
     *,
     host: str | Iterable[str] | None = None,
     port: int | None = None,
@@ -50,86 +54,106 @@ def run_app(
     reuse_port: bool | None = None,
     handler_cancellation: bool = False,
     loop: asyncio.AbstractEventLoop | None = None,
+    workers: int = 1,
+    reload: bool = False,
+    http2: bool = False,
+    server: str = "uvicorn",
+    ssl_certfile: PathLike | None = None,
+    ssl_keyfile: PathLike | None = None,
+    ssl_keyfile_password: str | None = None,
+    debug: bool | None = None,
     **kwargs: Any,
 ) -> None:
-    """Serve `app` with uvicorn, and return when it has been told to stop and has shut down cleanly.
+    """Serve `app`, and return when it has been told to stop and has shut down cleanly.
 
     SIGINT (Ctrl+C) and SIGTERM stop it: it stops listening, runs `on_shutdown`, waits for the handlers that still run,
     and runs the cleanup. A second signal cancels these handlers without waiting, a third gives up the cleanup.
 
+    The parameters from `workers` on are not aiohttp's. Workers are processes of their own, and so is the one that
+    `reload` starts anew: they load the application by its name, so `app` has to be an import string, and a program
+    that calls `run_app` when it is imported has to do so below ``if __name__ == "__main__":``.
+
     Args:
-        app: an application, or an awaitable that makes one, which then runs in the same loop.
+        app: an application, an awaitable that makes one, which then runs in the same loop, or an import string,
+            ``"module:attribute"``, that names an application or a function (also a coroutine function) that makes one.
         host: names or addresses to listen at. Default: all interfaces, unless there is only `path` or `sock`.
-        port: default 8080, with `ssl_context` 8443; 0 for a free one.
+        port: default 8080, with TLS 8443; 0 for a free one.
         path: Unix sockets to listen at, beside `host` and `port` if these are given.
         sock: bound sockets to listen on, beside the others. They are closed at the end.
         shutdown_timeout: how long handlers may go on after the signal before they are cancelled, in seconds.
         keepalive_timeout: how long an idle connection stays open, in seconds.
-        ssl_context: serve HTTPS, with this context as it is.
+        ssl_context: serve HTTPS, with this context as it is; `http2` sets its ALPN protocols. Not for several
+            processes, `reload` or granian.
         print: called with the message that says where it listens; None for silence.
         backlog: connections that the system may queue for each socket.
-        access_log_class: writes the lines of the access log: a subclass of `AbstractAccessLogger`.
-        access_log_format: for that class; `AccessLogger` has the atoms.
+        access_log_class: only the default.
+        access_log_format: only the default.
         access_log: gets a line for each request at level INFO; None for none. In asyncio's debug mode the default
             logger, `framework.access`, prints to stderr if nothing else has been set up.
         handle_signals: False leaves SIGINT and SIGTERM as they are. Needed outside the main thread.
         reuse_address: SO_REUSEADDR. Default: as the system needs it.
         reuse_port: SO_REUSEPORT, to let several processes share a port.
-        handler_cancellation: cancel the handler when its client disconnects. Not done yet: True is a warning.
-        loop: run in this event loop, which is closed at the end. Default: a new one, uvloop's if it is installed.
+        handler_cancellation: cancel the handler when its client disconnects.
+        loop: run in this event loop, which is closed at the end. Default: a new one, uvloop's if it is installed. Not
+            with several processes or `reload`.
+        workers: how many processes serve. They share the sockets, and each has an application of its own. One that
+            dies is replaced; one that does not start ends them all. SIGHUP replaces them one after the other.
+        reload: serve in a process that is started anew when a ``*.py`` file below the current directory changes, and
+            with `debug`. For development.
+        http2: speak HTTP/2 too: over TLS with clients that agree (ALPN), without TLS with those that begin with it.
+            With uvicorn it needs ``pip install 'asgi-framework[http2]'``.
+        server: ``"uvicorn"``, ``"hypercorn"`` or ``"granian"``.
+        ssl_certfile: serve HTTPS, with the certificate (and its chain) in this PEM file.
+        ssl_keyfile: its key. Default: the key is in `ssl_certfile` too.
+        ssl_keyfile_password: of an encrypted key.
+        debug: set the application's `debug`. Default: True with `reload`, else it is left as it is.
         **kwargs: options of aiohttp's own HTTP implementation; they are accepted with a warning that names the
             alternative.
 
     Raises:
-        TypeError: `app` is neither of the two, or a keyword is unknown.
+        TypeError: `app` is none of the three, a keyword is unknown, or `app` is no import string and has to be.
+        ValueError: options do not go together; what the import string names is not there (`ImportStringError`).
+        ImportError: the package of `server` or `http2` is missing; the message says how to install it.
         RuntimeError: called while a loop runs, or from a thread with `handle_signals`.
-        OSError: an address cannot be listened at.
+        OSError: an address cannot be listened at, or a certificate not be read.
+        SystemExit: a worker did not start.
         Exception: what the application's startup, shutdown or cleanup raised.
     """
     stray_awaitable = app if inspect.iscoroutine(app) else None
     try:
-        check_options(
-            "run_app",
-            kwargs,
-            handler_cancellation=handler_cancellation,
-        )
-        log = make_access_log(access_log, access_log_class, access_log_format)
+        check_options("run_app", kwargs)
         _check_caller(handle_signals)
-        if loop is None:
-            loop = _new_event_loop()
-        elif loop.is_closed():
+        server_options = ServerOptions(
+            server=server,
+            http2=http2,
+            shutdown_timeout=shutdown_timeout,
+            keepalive_timeout=keepalive_timeout,
+            backlog=backlog,
+            ssl_context=ssl_context,
+            certificate=CertificateFiles.of(ssl_certfile, ssl_keyfile, ssl_keyfile_password, ssl_context),
+        )
+        check_server(server_options)
+        app_options = AppOptions(
+            access_log=access_log,
+            access_log_class=access_log_class,
+            access_log_format=access_log_format,
+            handler_cancellation=handler_cancellation,
+            debug=True if reload and debug is None else debug,
+        )
+        addresses = Addresses(host, port, path, sock, backlog, reuse_address, reuse_port)
+        if reload or workers != 1:
+            import_string = _check_processes(app, workers, reload, ssl_context, loop)
+            _run_workers(import_string, workers, reload, addresses, server_options, app_options, print, handle_signals)
+            return
+        process = _one_process(addresses, server_options, app_options, print, handle_signals)
+        if loop is not None and loop.is_closed():
             raise RuntimeError("run_app(loop=...) got an event loop that is closed; leave it out, or make a new one")
+        app = _load(app) if isinstance(app, str) else app
         stray_awaitable = None
     finally:
         if stray_awaitable is not None:
             stray_awaitable.close()
-
-    if loop.get_debug() and access_log is access_logger:
-        # So that a program without a line of logging configuration shows its requests while it is being written.
-        if access_log.level == logging.NOTSET:
-            access_log.setLevel(logging.DEBUG)
-        if not access_log.hasHandlers():
-            access_log.addHandler(logging.StreamHandler())
-
-    run = _Run(
-        print=print,
-        handle_signals=handle_signals,
-        scheme="http" if ssl_context is None else "https",
-        server_options={
-            "shutdown_timeout": shutdown_timeout,
-            "keepalive_timeout": keepalive_timeout,
-            "backlog": backlog,
-            "ssl_context": ssl_context,
-            "access_log": log,
-        },
-        host=host,
-        port=port,
-        path=path,
-        sock=sock,
-        reuse_address=reuse_address,
-        reuse_port=reuse_port,
-    )
-    _run_until_stopped(loop, run, app)
+    process.run(loop or new_event_loop(), app)
 
 
 def _check_caller(handle_signals: bool) -> None:
@@ -146,189 +170,105 @@ def _check_caller(handle_signals: bool) -> None:
         raise RuntimeError("run_app() can handle signals only in the main thread; pass handle_signals=False")
 
 
-def _new_event_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
+def _one_process(
+    addresses: Addresses,
+    server_options: ServerOptions,
+    app_options: AppOptions,
+    print: Callable[..., None] | None,
+    handle_signals: bool,
+) -> ServingProcess:
+    async def listen(sites: list[Site]) -> None:
+        await addresses.bind(sites, _default_port(server_options))
+
+    def say(sites: list[Site]) -> None:
+        if print is not None:
+            print(announce(sites, server_options.scheme))
+
+    return ServingProcess(
+        server_options,
+        app_options,
+        listen=listen,
+        announce=say,
+        signals=(signal.SIGINT, signal.SIGTERM) if handle_signals else (),
+    )
 
 
-def _run_until_stopped(loop: asyncio.AbstractEventLoop, run: _Run, app: Application | Awaitable[Application]) -> None:
-    asyncio.set_event_loop(loop)
-    main_task = loop.create_task(run.main(app))
+def _check_processes(app: object, workers: int, reload: bool, ssl_context: object, loop: object) -> str:
+    option = "reload=True" if reload else f"workers={workers}"
+    if workers < 1:
+        raise ValueError(f"run_app({option}): at least one process has to serve")
+    if not isinstance(app, str):
+        raise TypeError(
+            f"run_app({option}) starts processes, which load the application by its name. Name it, and call run_app() "
+            f"only in the program that is started:\n\n"
+            f'    if __name__ == "__main__":\n'
+            f'        web.run_app("module:app", {option})\n\n'
+            f'"module:app" is the application `app` in module.py, or a function that makes one'
+        )
+    if ssl_context is not None:
+        raise ValueError(
+            f"run_app({option}) cannot hand an ssl_context to other processes; give the files instead, "
+            f"ssl_certfile='cert.pem', ssl_keyfile='key.pem'"
+        )
+    if loop is not None:
+        raise ValueError(f"run_app({option}) runs in a loop of each process; leave loop= out")
+    return app
+
+
+def _default_port(options: ServerOptions) -> int:
+    return 8080 if options.scheme == "http" else 8443
+
+
+def _load(import_string: str) -> Application | Awaitable[Application]:
+    from framework.serving.import_strings import load_application
+
+    return load_application(import_string)
+
+
+def _run_workers(
+    import_string: str,
+    workers: int,
+    reload: bool,
+    addresses: Addresses,
+    server_options: ServerOptions,
+    app_options: AppOptions,
+    print: Callable[..., None] | None,
+    handle_signals: bool,
+) -> None:
+    # multiprocessing is for those who need it.
+    from framework.serving.worker import WorkerTask
+    from framework.serving.workers import Supervisor, check_task, is_worker
+
+    if is_worker():
+        raise RuntimeError(
+            "run_app() was called again in one of the processes that it has started, which import the program anew; "
+            'call it below `if __name__ == "__main__":`'
+        )
+    if reload:
+        timeout = min(server_options.shutdown_timeout, _RELOAD_TIMEOUT)
+        server_options = server_options._replace(shutdown_timeout=timeout)
+    # What is wrong with it is better said once, and here.
+    app_options.make_access_log()
+    task = WorkerTask(import_string, server_options, app_options, keep_stdin=reload and workers == 1)
+    check_task(task)
+    sites: list[Site] = []
     try:
-        try:
-            loop.run_until_complete(main_task)
-        except (SystemExit, KeyboardInterrupt):
-            # Raised in a callback or in another task, or by Ctrl+C where loops have no signal handlers (Windows).
-            if not main_task.done():
-                main_task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    loop.run_until_complete(main_task)
-            raise
-        if run.exit_reason is not None:
-            raise run.exit_reason
-    except (GracefulExit, KeyboardInterrupt):
-        pass
-    except asyncio.CancelledError:
-        if not run.interrupted:
-            raise
+        asyncio.run(addresses.bind(sites, _default_port(server_options)))
+
+        def say() -> None:
+            if print is not None:
+                remarks = [f"{workers} workers"] * (workers > 1) + ["reload"] * reload
+                print(announce(sites, server_options.scheme, f" ({', '.join(remarks)})"))
+
+        Supervisor(
+            task,
+            workers,
+            sites,
+            announce=say,
+            print=print,
+            reload_from=Path.cwd() if reload else None,
+            handle_signals=handle_signals,
+        ).run()
     finally:
-        try:
-            _cancel_leftover_tasks(loop)
-            loop.run_until_complete(loop.shutdown_asyncgens())
-        finally:
-            asyncio.set_event_loop(None)
-            loop.close()
-
-
-def _cancel_leftover_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    tasks = asyncio.all_tasks(loop)
-    if not tasks:
-        return
-    for task in tasks:
-        task.cancel()
-    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-    for task in tasks:
-        if not task.cancelled() and (exc := task.exception()) is not None:
-            loop.call_exception_handler(
-                {"message": "a task failed when run_app() cancelled it at its end", "exception": exc, "task": task}
-            )
-
-
-class _Run:
-    """One call of `run_app`, from the side of its event loop."""
-
-    def __init__(
-        self,
-        *,
-        print: Callable[..., None] | None,
-        handle_signals: bool,
-        scheme: str,
-        server_options: dict[str, Any],
-        host: str | Iterable[str] | None,
-        port: int | None,
-        path: PathLike | Iterable[PathLike] | None,
-        sock: socket.socket | Iterable[socket.socket] | None,
-        reuse_address: bool | None,
-        reuse_port: bool | None,
-    ) -> None:
-        #: Whether a signal has ended the run.
-        self.interrupted = False
-        #: What a handler raised to end the process: SystemExit or KeyboardInterrupt.
-        self.exit_reason: BaseException | None = None
-        self._print = print
-        self._handle_signals = handle_signals
-        self._scheme = scheme
-        self._server_options = server_options
-        self._host = host
-        self._port = port if port is not None else (8080 if scheme == "http" else 8443)
-        self._port_given = port is not None
-        self._path = path
-        self._sock = sock
-        self._reuse_address = reuse_address
-        self._reuse_port = reuse_port
-        self._server: Server | None = None
-
-    async def main(self, app_or_awaitable: Application | Awaitable[Application]) -> None:
-        """Start, serve until cancelled, and stop in the order that `framework.serving.server` describes."""
-        # uvicorn takes as long to import as the rest of the framework, and only programs that get here need it.
-        from framework.serving.server import Server
-
-        signals = self._install_signal_handlers()
-        try:
-            app = app_or_awaitable
-            if not isinstance(app, Application) and inspect.isawaitable(app):
-                app = await app
-            if not isinstance(app, Application):
-                raise TypeError(f"run_app() serves a web.Application, or an awaitable that makes one, not {app!r}")
-            await _start(app)
-            self._server = server = Server(app, on_shutdown=app.shutdown, **self._server_options)
-            sites: list[Site] = []
-            try:
-                try:
-                    await self._listen(server, sites)
-                    await server.main_loop()
-                finally:
-                    await server.shutdown([sock for site in sites for sock in site.sockets])
-                    for site in sites:
-                        site.close()
-            finally:
-                try:
-                    await app.finish_background(self._server_options["shutdown_timeout"])
-                finally:
-                    await app.close()
-            self.exit_reason = server.exit_reason
-        finally:
-            loop = asyncio.get_running_loop()
-            for number in signals:
-                loop.remove_signal_handler(number)
-
-    async def _listen(self, server: Server, sites: list[Site]) -> None:
-        """Bind everything, adding to `sites` as it goes, then accept connections and say so."""
-        backlog = server.config.backlog
-        for host in self._hosts():
-            site = await bind_tcp(
-                host, self._port, backlog, reuse_address=self._reuse_address, reuse_port=self._reuse_port
-            )
-            sites.append(site)
-        # One by one, so that what is bound is closed again when the next one fails.
-        for path in _listed(self._path, (str, os.PathLike)):
-            sites.append(bind_path(path, backlog))  # noqa: PERF401
-        sites.extend(given_socket(sock) for sock in _listed(self._sock, socket.socket))
-        await server.startup([sock for site in sites for sock in site.sockets])
-        if self._print is not None:
-            where = ", ".join(sorted(f"{self._scheme}://{site.authority}" for site in sites))
-            self._print(f"======== Running on {where} ========\n(Press CTRL+C to quit)")
-
-    def _hosts(self) -> Iterable[str | None]:
-        if self._host is not None:
-            return _listed(self._host, str)
-        if (self._path is None and self._sock is None) or self._port_given:
-            return [None]
-        return []
-
-    def _install_signal_handlers(self) -> list[int]:
-        if not self._handle_signals:
-            return []
-        loop = asyncio.get_running_loop()
-        main_task = asyncio.current_task()
-        assert main_task is not None  # noqa: S101 (for the type checker: this runs in a coroutine)
-
-        def stop() -> None:
-            if self.interrupted and self._server is not None and not self._server.force_exit:
-                self._server.force_exit = True
-                return
-            # The first signal, or one for a cleanup that hangs.
-            self.interrupted = True
-            main_task.cancel()
-
-        installed: list[int] = []
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                loop.add_signal_handler(number, stop)
-            except NotImplementedError:
-                # Windows: Ctrl+C arrives as KeyboardInterrupt.
-                continue
-            installed.append(number)
-        return installed
-
-
-async def _start(app: Application) -> None:
-    try:
-        await app.start()
-    except BaseException:
-        # What had been entered of cleanup_ctx is left again.
-        try:
-            await app.cleanup()
-        except Exception:
-            app.logger.exception("Cleanup after a failed startup failed")
-        raise
-
-
-def _listed(value: Any, single: type | tuple[type, ...]) -> list[Any]:
-    """The items of a parameter that takes one or several."""
-    if value is None:
-        return []
-    return [value] if isinstance(value, single) else list(value)
+        for site in sites:
+            site.close()

@@ -1,0 +1,157 @@
+"""granian in a running loop, with aiohttp's way to stop (see `framework.serving.server`).
+
+granian's own embedded server listens at one address; here there is one of them for each bound socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.net import SocketHolder  # type: ignore[attr-defined]
+from granian.server.embed import Server as EmbeddedServer
+
+from framework.serving.in_flight import InFlight
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable
+
+    from framework.serving.tls import CertificateFiles
+    from framework.typedefs import ASGIApp
+
+__all__ = ["GranianServer"]
+
+logger = logging.getLogger("framework.server")
+
+# How long the connections may take to end when no request is left, in seconds.
+_CLOSING_GRACE = 2.0
+
+# With it granian sets the level of its own loggers and leaves all other logging alone.
+_LEVELS_ONLY = {"incremental": True, "formatters": {}, "handlers": {}, "loggers": {}}
+
+
+class GranianServer:
+    """Serves an ASGI application on bound sockets; starts and stops where its caller says so.
+
+    Args:
+        app: the application. Its lifespan is the caller's to run.
+        on_shutdown: awaited when listening has ended, before handlers are waited for.
+        shutdown_timeout: how long to wait for handlers, in seconds.
+        keepalive_timeout: how long an idle connection stays open, in seconds.
+        backlog: connections that the system may queue for each socket.
+        certificate: speak TLS with it.
+        http2: speak HTTP/2 with clients that can.
+        access_log: writes a line for each request; None for none.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        on_shutdown: Callable[[], Awaitable[None]],
+        shutdown_timeout: float,
+        keepalive_timeout: float,
+        backlog: int,
+        certificate: CertificateFiles | None,
+        http2: bool,
+        access_log: Any,
+    ) -> None:
+        self._requests = InFlight(app, access_log)
+        self._on_shutdown = on_shutdown
+        self._shutdown_timeout = shutdown_timeout
+        self._options: dict[str, Any] = {
+            "interface": Interfaces.ASGINL,
+            "http": HTTPModes.auto if http2 else HTTPModes.http1,
+            # Its clock for the head of a request runs while it waits for one.
+            "http1_settings": HTTP1Settings(header_read_timeout=max(1, round(keepalive_timeout * 1000))),
+            "backlog": backlog,
+            # By default, one connection in `backlog` at a time.
+            "backpressure": 1 << 16,
+            "log_level": LogLevels.error,
+            "log_dictconfig": _LEVELS_ONLY,
+        }
+        if certificate is not None:
+            self._options |= {
+                "ssl_cert": Path(certificate.certfile),
+                # Without a key it would serve plain HTTP.
+                "ssl_key": Path(certificate.keyfile or certificate.certfile),
+                "ssl_key_password": certificate.password,
+                "ssl_protocol_min": SSLProtocols.tls12,
+            }
+        self._servers: list[_BoundServer] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def exit_reason(self) -> BaseException | None:
+        """What a handler raised to end the process: SystemExit or KeyboardInterrupt."""
+        return self._requests.exit_reason
+
+    @property
+    def force_exit(self) -> bool:
+        """Whether `shutdown` waits no more; can be set at any time."""
+        return self._requests.hurry.is_set()
+
+    @force_exit.setter
+    def force_exit(self, value: bool) -> None:
+        if value:
+            self._requests.hurry.set()
+
+    async def startup(self, sockets: list[socket.socket]) -> None:
+        """Accept connections. The sockets are granian's from here on."""
+        for sock in sockets:
+            server = _BoundServer(self._requests, sock, self._options)
+            self._servers.append(server)
+            self._tasks.append(asyncio.create_task(server.serve()))
+        # What it refuses it refuses in the first steps of the task.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    async def main_loop(self) -> None:
+        """Serve, until a handler asks for the end of the process."""
+        asked = asyncio.ensure_future(self._requests.exit_asked.wait())
+        try:
+            await asyncio.wait([asked, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asked.cancel()
+        for task in self._tasks:
+            if task.done():
+                task.result()
+                raise RuntimeError("granian has ended by itself; its log says why")
+
+    async def shutdown(self, sockets: list[socket.socket]) -> None:
+        """Stop, in aiohttp's order. `force_exit` ends the wait for handlers at once."""
+        for server in self._servers:
+            server.stop()  # type: ignore[no-untyped-call]
+        for sock in sockets:
+            sock.close()
+        try:
+            await self._on_shutdown()
+        finally:
+            await self._requests.finish(self._shutdown_timeout)
+            if self._tasks:
+                _, waiting = await asyncio.wait(self._tasks, timeout=_CLOSING_GRACE)
+                for task in waiting:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class _BoundServer(EmbeddedServer):
+    """granian's embedded server on a socket that is bound already."""
+
+    def __init__(self, app: ASGIApp, sock: socket.socket, options: dict[str, Any]) -> None:
+        super().__init__(app, **options)
+        # granian closes the descriptor when it ends, and must not close another's that has got its number by then.
+        self._listener = sock.detach()
+        self._is_path = sock.family.name == "AF_UNIX"
+
+    def _init_shared_socket(self) -> None:
+        self._shd = SocketHolder(self._listener, self._is_path, self.backlog)  # type: ignore[assignment, call-arg]

@@ -1,0 +1,134 @@
+"""HTTP/2 under uvicorn: each connection goes to the protocol that its client speaks.
+
+Over TLS that is settled by ALPN (RFC 7301); without TLS a client that begins with HTTP/2's preface speaks HTTP/2 (RFC
+9113, section 3.3), and any other HTTP/1.1. uvicorn's HTTP/2 is that of the package zttp; HTTP/1.1 stays with the
+implementation that serves it otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.zttp_h2_impl import ZttpH2Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+    from framework.typedefs import Message, Receive, Scope, Send
+
+__all__ = ["protocol_factory"]
+
+# RFC 9113, section 3.4.
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+# How much of a response may wait for the client's flow-control window before its handler does, in bytes.
+_HIGH_WATER = 65536
+
+
+def protocol_factory(http1: Callable[..., Any]) -> Callable[..., asyncio.Protocol]:
+    """The protocol of a connection of either kind, to be called as uvicorn calls its own.
+
+    Args:
+        http1: makes the protocol of a connection that speaks HTTP/1.1.
+    """
+    return functools.partial(EitherProtocol, http1)
+
+
+class HTTP2Protocol(ZttpH2Protocol):
+    """uvicorn's, with back-pressure: a handler that writes waits while its client takes nothing.
+
+    uvicorn keeps what the client's window has no room for and lets the handler go on, without a bound.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.access_log = False
+        self._application = self.app
+        self._progress = asyncio.Event()
+
+    def handle_request(self, event: Any) -> None:
+        self.app = functools.partial(self._run_stream, event.stream_id)
+        super().handle_request(event)
+
+    async def _run_stream(self, stream_id: int, scope: Scope, receive: Receive, send: Send) -> None:
+        stream = self.conn.stream(stream_id)
+
+        async def bounded_send(message: Message) -> None:
+            await send(message)
+            while message.get("more_body") and (stream.pending_bytes or 0) > _HIGH_WATER and stream_id in self.cycles:
+                self._progress.clear()
+                await self._progress.wait()
+
+        await self._application(scope, receive, bounded_send)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Perhaps with more of a window, or the end of a stream.
+        self._progress.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.cycles.clear()
+        self._progress.set()
+
+
+class EitherProtocol(asyncio.Protocol):
+    """Finds out what the client speaks and hands the connection on. For uvicorn it is an idle connection meanwhile."""
+
+    def __init__(
+        self,
+        http1: Callable[..., Any],
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # uvicorn's protocols have one from here on
+        self._http1 = http1
+        self._options = {"config": config, "server_state": server_state, "app_state": app_state, "_loop": _loop}
+        self._connections: set[Any] = server_state.connections
+        self._patience = config.timeout_keep_alive
+        self._timer: asyncio.TimerHandle | None = None
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 (for the type checker)
+        self.transport = transport
+        ssl_object = transport.get_extra_info("ssl_object")
+        if ssl_object is not None:
+            self._hand_on(http2=ssl_object.selected_alpn_protocol() == "h2")
+            return
+        self._connections.add(self)
+        self._timer = asyncio.get_running_loop().call_later(self._patience, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if len(self._received) < len(_PREFACE) and _PREFACE.startswith(self._received):
+            return
+        self._leave()
+        self._hand_on(http2=self._received.startswith(_PREFACE))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+
+    def shutdown(self) -> None:
+        """Close the connection, on which nobody has asked for anything yet."""
+        self.transport.close()
+
+    def _leave(self) -> None:
+        self._connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _hand_on(self, *, http2: bool) -> None:
+        protocol = HTTP2Protocol(**self._options) if http2 else self._http1(**self._options)
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
+        if self._received:
+            protocol.data_received(self._received)

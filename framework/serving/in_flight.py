@@ -1,0 +1,96 @@
+"""The requests that are being answered, for servers that do not tell of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from framework.typedefs import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["InFlight"]
+
+logger = logging.getLogger("framework.server")
+
+# How long cancelled handlers may take to clean up after themselves, in seconds.
+_CANCELLED_GRACE = 5.0
+
+
+class InFlight:
+    """An ASGI application around another one, which knows what runs in it.
+
+    Args:
+        app: answers the requests.
+        access_log: writes a line for each request; None for none.
+    """
+
+    def __init__(self, app: ASGIApp, access_log: Any) -> None:
+        #: What a handler raised to end the process: SystemExit or KeyboardInterrupt.
+        self.exit_reason: BaseException | None = None
+        #: Set with `exit_reason`.
+        self.exit_asked = asyncio.Event()
+        #: Set it to have `finish` wait no more.
+        self.hurry = asyncio.Event()
+        self._app = app
+        self._access_log = access_log
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._cancelled = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request. Only ``http`` and ``websocket`` scopes."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (for the type checker: this runs in a coroutine)
+        self._tasks.add(task)
+        started = False
+
+        async def observed(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            if self._access_log is not None and self._access_log.enabled:
+                await self._access_log.run(self._app, scope, receive, observed)
+            else:
+                await self._app(scope, receive, observed)
+        except asyncio.CancelledError:
+            # By `finish`: nobody is left to answer, nothing is to be logged.
+            if not self._cancelled:
+                raise
+        except (SystemExit, KeyboardInterrupt) as exc:
+            self.exit_reason = exc
+            self.exit_asked.set()
+            if not started:
+                await _answer_unavailable(scope, send)
+        finally:
+            self._tasks.discard(task)
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until no request is left, for ``seconds`` or until `hurry` is set; then cancel those that are."""
+        hurry = asyncio.ensure_future(self.hurry.wait())
+        try:
+            loop = asyncio.get_running_loop()
+            deadline = loop.time() + seconds
+            while self._tasks and not self.hurry.is_set() and (left := deadline - loop.time()) > 0:
+                # An hour at a time: loops differ in how long a timer may be.
+                waiting = {hurry, *self._tasks}
+                await asyncio.wait(waiting, timeout=min(left, 3600), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hurry.cancel()
+        if not self._tasks:
+            return
+        self._cancelled = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(set(self._tasks), timeout=_CANCELLED_GRACE)
+        if self._tasks:
+            logger.error("%d request handlers did not end when they were cancelled", len(self._tasks))
+
+
+async def _answer_unavailable(scope: Scope, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1012})
+        return
+    await send({"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
