@@ -36,6 +36,7 @@ from framework.writers import ResponseWriter
 
 if TYPE_CHECKING:
     from framework.applications import Application
+    from framework.handler_cancellation import HandlerCancellation
     from framework.responses import StreamResponse
     from framework.routing.match_info import UrlMappingMatchInfo
     from framework.routing.matcher import Endpoint
@@ -105,6 +106,8 @@ class BaseRequest(Storage, RequestBody):
     _original: BaseRequest | None = None
     #: What is to be called after the response, see `add_background_task`.
     background: list[Callable[[], Any]] | None = None
+    #: How the handler is cancelled when the client leaves, None where it is not.
+    cancellation: HandlerCancellation | None = None
     _host: str | None = None
     _transport: Any = _UNSET
     _protocol: Any = None
@@ -422,7 +425,18 @@ class BaseRequest(Storage, RequestBody):
         if self._original is not None:
             self._original.note_response(response)
 
+    def watch_client(self) -> None:
+        """Learn of the client's end whenever nobody reads, in order to cancel the handler."""
+        stream = self._open_stream()
+        if isinstance(stream, StreamReader):
+            # To receive tells the client that its body is welcome (RFC 9110, section 10.1.1): that is for the handler.
+            waits = not stream.is_eof() and b"expect" in self._header_dict()
+            stream.keep_watching(at_once=not waits or stream.total_bytes > 0)
+
     def note_disconnect(self) -> None:
+        # After the end of a response, servers say of every client that it has gone.
+        if self.cancellation is not None and (self.response is None or not self.response.is_over()):
+            self.cancellation.cancel()
         if self.response is not None:
             self.response.note_disconnect()
 
@@ -433,6 +447,8 @@ class BaseRequest(Storage, RequestBody):
         stream = self.stream
         if isinstance(stream, StreamReader):
             stream.stop_watching()
+        if self.cancellation is not None:
+            self.cancellation.end()
         self.close_forms()
 
     def prepare_signals(self) -> Sequence[Signal[Any]]:
@@ -504,6 +520,7 @@ class Request(BaseRequest):
 
     #: The current application, where it is another than the innermost.
     _app: Application | None = None
+    _prepare_signals: tuple[Any, ...] = ()
 
     def __init__(
         self,
@@ -619,8 +636,18 @@ class Request(BaseRequest):
     def prepare_signals(self) -> Sequence[Signal[Any]]:
         """``on_response_prepare`` of the applications on the way that have receivers, the outermost first."""
         endpoint = self._endpoint
+        signals: Sequence[Signal[Any]]
         if endpoint is not None:
-            return endpoint.on_prepare
-        if "match_info" not in self.__dict__:
-            return ()
-        return [app.on_response_prepare for app in self.match_info.apps if app.on_response_prepare]
+            signals = endpoint.on_prepare
+        elif "match_info" not in self.__dict__:
+            signals = ()
+        else:
+            signals = [app.on_response_prepare for app in self.match_info.apps if app.on_response_prepare]
+        return (*signals, *self._prepare_signals) if self._prepare_signals else signals
+
+    def add_prepare_signal(self, signal: Any) -> None:
+        """Await ``signal.send(request, response)`` before the headers of this request's response are sent.
+
+        A plain `Response` that a handler returns, of status 200 and without headers, goes past it.
+        """
+        self._prepare_signals = (*self._prepare_signals, signal)

@@ -48,8 +48,10 @@ from framework.streams import PayloadAccessError, RequestPayloadError
 
 if TYPE_CHECKING:
     from framework.event_source import EventSourceResponse, sse_response, stop_event_streams
+    from framework.request_ids import RequestIdFilter, request_id, request_id_middleware
     from framework.sansio.ws_messages import WebSocketError, WSCloseCode, WSMessage, WSMessageTypeError, WSMsgType
     from framework.serving.access_log import AbstractAccessLogger, AccessLogger, AccessLogMiddleware
+    from framework.serving.json_access_log import JSONAccessLogger
     from framework.serving.low_level import Server
     from framework.serving.run import run_app
     from framework.serving.runner_sites import BaseSite, NamedPipeSite, SockSite, TCPSite, UnixSite
@@ -77,12 +79,14 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "FileField",
     "FileResponse",
     "GracefulExit",
+    "JSONAccessLogger",
     "NamedPipeSite",
     "NotAppKeyWarning",
     "PayloadAccessError",
     "PlainResource",
     "PrefixedSubAppResource",
     "Request",
+    "RequestIdFilter",
     "RequestKey",
     "RequestPayloadError",
     "Resource",
@@ -120,6 +124,8 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
     "patch",
     "post",
     "put",
+    "request_id",
+    "request_id_middleware",
     "route",
     "run_app",
     "sse_response",
@@ -138,7 +144,9 @@ _LAZY = {
     "BaseSite": "framework.serving.runner_sites",
     "EventSourceResponse": "framework.event_source",
     "GracefulExit": "framework.serving.runners",
+    "JSONAccessLogger": "framework.serving.json_access_log",
     "NamedPipeSite": "framework.serving.runner_sites",
+    "RequestIdFilter": "framework.request_ids",
     "Server": "framework.serving.low_level",
     "ServerRunner": "framework.serving.runners",
     "SockSite": "framework.serving.runner_sites",
@@ -151,6 +159,8 @@ _LAZY = {
     "WebSocketError": "framework.sansio.ws_messages",
     "WebSocketReady": "framework.websockets",
     "WebSocketResponse": "framework.websockets",
+    "request_id": "framework.request_ids",
+    "request_id_middleware": "framework.request_ids",
     "run_app": "framework.serving.run",
     "sse_response": "framework.event_source",
     "stop_event_streams": "framework.event_source",

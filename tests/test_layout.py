@@ -26,10 +26,9 @@ PACKAGE = PROJECT / "framework"
 SHELVES = """
     .
     typedefs hdrs keys reify http_version storage
-    sansio sansio.headers sansio.text sansio.log_format sansio.conditions sansio.ranges sansio.cookies sansio.forms sansio.forwarded
-    sansio.json
-    sansio.paths sansio.file_names sansio.codings sansio.negotiation sansio.disposition sansio.multipart
-    sansio.ws_messages
+    sansio sansio.headers sansio.text sansio.log_format sansio.conditions sansio.ranges sansio.cookies sansio.forms
+    sansio.forwarded sansio.json sansio.paths sansio.file_names sansio.codings sansio.negotiation
+    sansio.disposition sansio.multipart sansio.ws_messages
     signals cleanup background config_dict content content_lines payloads compression
     streams transports handshakes writers
     stream_responses responses opened_files files
@@ -37,12 +36,13 @@ SHELVES = """
     request_headers request_body requests event_source websockets
     routing routing.definitions routing.domains routing.templates routing.views routing.routes routing.match_info
     routing.resources routing.static routing.mounts routing.matcher routing.dispatcher
-    middlewares handler_cancellation
+    middlewares request_ids handler_cancellation
     debug debug.masking debug.values debug.source debug.tracebacks debug.circumstances debug.page
     asgi asgi.exchange asgi.errors asgi.http asgi.websocket asgi.lifespan asgi.inner_lifespan asgi.mount
     applications
-    serving serving.import_strings serving.access_log serving.options serving.sites serving.server serving.low_level serving.runners
-    serving.runner_sites serving.listening serving.tls serving.http2 serving.in_flight serving.hypercorn_server
+    serving serving.import_strings serving.access_log serving.json_access_log serving.options serving.sites
+    serving.server serving.low_level serving.runners
+    serving.runner_sites serving.listening serving.tls serving.tls_scope serving.http2 serving.in_flight serving.hypercorn_server
     serving.granian_server serving.servers serving.process serving.reload serving.worker serving.workers serving.run
     testing testing.messages testing.stacks testing.drivers testing.websockets testing.lifespans testing.exchanges
     testing.clients testing.servers testing.fixtures test_utils
