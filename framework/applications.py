@@ -21,6 +21,7 @@ from framework.background import BackgroundTasks
 from framework.cleanup import CleanupContext
 from framework.exception_handlers import ExceptionHandler, ExceptionHandlers
 from framework.exceptions import HTTPNotFound
+from framework.handler_cancellation import cancel_with_client
 from framework.keys import AppKey, NotAppKeyWarning
 from framework.middlewares import build_chain
 from framework.requests import Request
@@ -65,6 +66,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         handler_args: options for aiohttp's own server; kept and not used.
         client_max_size: the most bytes of body that ``request.read()`` and its companions take; 0 for any number.
         client_max_fields: the most fields a form may have.
+        handler_cancellation: cancel a handler, in its middlewares, when the client leaves before it is answered.
         loop: not used; deprecated, as in aiohttp.
         debug: show tracebacks to clients. Given or not, an event loop in debug mode does the same.
 
@@ -84,6 +86,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         handler_args: Mapping[str, Any] | None = None,
         client_max_size: int = 1024**2,
         client_max_fields: int = 1000,
+        handler_cancellation: bool = False,
         loop: asyncio.AbstractEventLoop | None = None,
         debug: Any = ...,
     ) -> None:
@@ -101,6 +104,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         # None, which aiohttp takes as well, is no limit either.
         self._client_max_size = client_max_size or 0
         self._client_max_fields = client_max_fields
+        self._handler_cancellation = handler_cancellation
         self._handler_args = handler_args
         self._middlewares: FrozenList[Middleware] = FrozenList(middlewares)
         self._state: dict[str | AppKey[Any], Any] = {}
@@ -231,6 +235,9 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         chain = build_chain(handler, apps, () if route is None else route.middlewares)
         if route is not None and route.has_expect_handler:
             chain = _expecting(route, chain)
+        own = None if route is None else route.handler_cancellation
+        if any(app.handler_cancellation for app in apps) if own is None else own:
+            chain = cancel_with_client(chain)
         return telling(chain) if self._tells_exchanges and apps[0] is self else chain
 
     def tell_exchanges(self) -> None:
@@ -434,6 +441,22 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     def client_max_fields(self) -> int:
         """The most fields a form may have."""
         return self._client_max_fields
+
+    @property
+    def handler_cancellation(self) -> bool:
+        """Whether a handler is cancelled when its client leaves, where its route does not say otherwise.
+
+        It may be set until the application starts, then it is a RuntimeError. Handlers of a sub-application are
+        cancelled where it or an application around it says so.
+        """
+        return self._handler_cancellation
+
+    @handler_cancellation.setter
+    def handler_cancellation(self, value: bool) -> None:
+        value = bool(value)
+        if value != self._handler_cancellation and (self._started or self._frozen):
+            raise RuntimeError("Cannot change handler_cancellation of an application that has started")
+        self._handler_cancellation = value
 
     @property
     def handler_args(self) -> Mapping[str, Any] | None:

@@ -239,7 +239,10 @@ class EventSourceResponse(StreamResponse):
     def _cancel_block(self) -> None:
         block = self._block
         # Whoever waits for the end gets it as a result, and whoever caused it knows.
-        if block is not None and not self._block_waits and block is not asyncio.current_task():
+        if block is None or self._block_waits or block is asyncio.current_task():
+            return
+        # Where handlers are cancelled when the client leaves, that is done: the block may be cleaning up after it.
+        if block.cancelling() <= self._cancelling:
             self._cancelled = True
             block.cancel()
 

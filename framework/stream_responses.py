@@ -431,6 +431,10 @@ class StreamResponse(Storage, HeadersMixin):
             self._direct = direct_send(request.scope, request.send)
         return writer
 
+    def is_over(self) -> bool:
+        """Whether all has been said that the client was to hear."""
+        return self._eof_sent or (self._writer is not None and self._writer.ended)
+
     def note_disconnect(self) -> None:
         """Raise from `write` from now on: the client has gone."""
         self._direct = None

@@ -36,6 +36,7 @@ from framework.streams import ClientConnectionResetError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from framework.handler_cancellation import HandlerCancellation
     from framework.requests import BaseRequest
     from framework.typedefs import Message, Receive, Send
 
@@ -128,6 +129,9 @@ class WebSocketResponse(StreamResponse):
     Browsers let every page open a WebSocket to every host, and send the cookies along: a program that goes by cookies
     should set ``allowed_origins`` (RFC 6455, section 10.2).
     """
+
+    #: How the handler is cancelled when the client leaves, None where it is not.
+    _cancellation: HandlerCancellation | None = None
 
     def __init__(
         self,
@@ -224,6 +228,7 @@ class WebSocketResponse(StreamResponse):
         request.begin_response(self)
         self._send_now = await handshake.accept(self, self._ws_protocol, raw_headers)
         self._handshake = handshake
+        self._cancellation = request.cancellation
         self._allow_direct_receives()
 
     def _choose_protocol(self, request: BaseRequest) -> str | None:
@@ -398,6 +403,19 @@ class WebSocketResponse(StreamResponse):
             handshake.start_receiving().add_done_callback(self._note_unheard)
         return self._unheard_sends % _SENDS_BEFORE_TURN == 0
 
+    def _listen_beside(self) -> None:
+        """Find out that the client has gone while the handler, which is to be cancelled then, does not receive."""
+        handshake = self._handshake
+        if (
+            handshake is not None
+            and handshake.pending is None
+            and not self._receiving
+            and self._send_now is not None
+            and self._cancellation is not None
+            and not self._cancellation.ended
+        ):
+            handshake.start_receiving().add_done_callback(self._note_unheard)
+
     def _note_unheard(self, pending: asyncio.Future[Message]) -> None:
         handshake = self._handshake
         if handshake is None or self._receiving or pending is not handshake.pending or pending.cancelled():
@@ -407,6 +425,8 @@ class WebSocketResponse(StreamResponse):
         if pending.result()["type"] == "websocket.disconnect":
             handshake.note_disconnect()
             self._send_now = None
+            if self._cancellation is not None and not self._closing and not self._closed:
+                self._cancellation.cancel()
         elif handshake.keep_pending():
             # The end of the client may be behind it.
             handshake.start_receiving().add_done_callback(self._note_unheard)
@@ -463,6 +483,10 @@ class WebSocketResponse(StreamResponse):
         return await self._understand(message)
 
     def _allow_direct_receives(self) -> None:
+        if self._cancellation is not None:
+            # PERF: not before the event loop turns: who receives again at once, as most do, needs no task for it.
+            asyncio.get_running_loop().call_soon(self._listen_beside)
+            return
         handshake = self._handshake
         if (
             self._send_now is not None
@@ -611,6 +635,10 @@ class WebSocketResponse(StreamResponse):
             raise RuntimeError("Response has not been started")
         await self.close()
         self._eof_sent = True
+
+    def is_over(self) -> bool:
+        # Who receives is told of the client's end, and `_note_unheard` of whose handler does not.
+        return self._handshake is not None
 
     async def fail(self) -> bool:
         if self._handshake is not None:

@@ -79,6 +79,11 @@ class ResponseWriter:
         if has_trailers:
             self.has_trailers = True
 
+    @property
+    def ended(self) -> bool:
+        """Whether the last piece of the body was sent, or is being sent."""
+        return self._eof
+
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Send the status and the headers."""
         message: dict[str, Any] = {"type": "http.response.start", "status": status, "headers": headers}

@@ -170,9 +170,16 @@ class HTTPResponder:
                 DeprecationWarning,
                 stacklevel=2,
             )
-        if not response.prepared:
-            await response.prepare(request)
-        await response.write_eof()
+        cancellation = request.cancellation
+        if cancellation is not None:
+            cancellation.watch()
+        try:
+            if not response.prepared:
+                await response.prepare(request)
+            await response.write_eof()
+        finally:
+            if cancellation is not None:
+                cancellation.rest()
 
     async def _recover(self, request: Request, exc: BaseException) -> None:
         """Answer a request whose handler raised, or give up on it."""
@@ -181,6 +188,8 @@ class HTTPResponder:
             self._logger.debug("Ignored premature client disconnection", exc_info=exc)
             return
         if not isinstance(exc, Exception):
+            if isinstance(exc, asyncio.CancelledError) and self._is_for_client(request):
+                return
             raise exc
         if begun is not None and begun.prepared:
             # To end the response would make it look complete. The server closes the connection when we raise.
@@ -196,12 +205,22 @@ class HTTPResponder:
             await self._send(request, response, raised)
         except ClientConnectionResetError:
             self._logger.debug("Ignored premature client disconnection")
+        except asyncio.CancelledError:
+            if not self._is_for_client(request):
+                raise
         except Exception as failure:
             # A receiver of on_response_prepare, most likely; whoever it is, the client shall have an answer.
             if request.response is not None and request.response.prepared:
                 raise
             self._log(request, failure)
             await self._send_bare(request, error_response(request, 500, failure if self._is_debug() else None))
+
+    def _is_for_client(self, request: Request) -> bool:
+        """Whether the client, which has left, is all that a request was cancelled for."""
+        if request.cancellation is None or not request.cancellation.end():
+            return False
+        self._logger.debug("Cancelled a handler whose client has disconnected")
+        return True
 
     async def _answer(self, request: Request, exc: Exception) -> tuple[Any, HTTPException | None]:
         """What to send for an exception that nobody has caught, and the HTTP exception that it is, if it is one."""

@@ -104,8 +104,8 @@ class StaticDef(AbstractRouteDef):
 def route(method: str, path: str, handler: HandlerType, **kwargs: Any) -> RouteDef:
     """Describe ``handler`` at ``path`` for ``method`` (``"*"`` for any method).
 
-    ``kwargs`` are those of `UrlDispatcher.add_route`: ``name``, ``expect_handler``, ``client_max_size`` and
-    ``middlewares``.
+    ``kwargs`` are those of `UrlDispatcher.add_route`: ``name``, ``expect_handler``, ``client_max_size``,
+    ``handler_cancellation`` and ``middlewares``.
     """
     return RouteDef(method, path, handler, kwargs)
 

@@ -267,17 +267,24 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
         name: str | None = None,
         expect_handler: ExpectHandler | None = None,
         client_max_size: int | None = None,
+        handler_cancellation: bool | None = None,
         middlewares: Iterable[Middleware] = (),
     ) -> AbstractRoute:
         """Add ``handler`` at ``path`` for ``method`` (``"*"``: for any) and return the route.
 
         ``client_max_size`` is the most bytes of body that this route takes instead of the application's number, 0 for
-        any number. ``middlewares`` are the route's own, the outermost first, inside those of the application. Raises
+        any number; ``handler_cancellation`` says instead of the application whether the handler is cancelled when its
+        client leaves. ``middlewares`` are the route's own, the outermost first, inside those of the application. Raises
         as `add_resource` and `Resource.add_route` do.
         """
         resource = self.add_resource(path, name=name)
         return resource.add_route(
-            method, handler, expect_handler=expect_handler, client_max_size=client_max_size, middlewares=middlewares
+            method,
+            handler,
+            expect_handler=expect_handler,
+            client_max_size=client_max_size,
+            handler_cancellation=handler_cancellation,
+            middlewares=middlewares,
         )
 
     def add_static(

@@ -47,7 +47,8 @@ class MountResource(PrefixResource):
         self._prefix = _safe(self._prefix)
         self._app = app
         self._answer = answer
-        self._route = ResourceRoute(hdrs.METH_ANY, self._handle, self)
+        # What the server says of the client, the mounted application receives itself.
+        self._route = ResourceRoute(hdrs.METH_ANY, self._handle, self, handler_cancellation=False)
 
     async def _handle(self, request: Request) -> StreamResponse:
         return await self._answer(request, URL.build(path=self._prefix, encoded=True).path)

@@ -103,6 +103,7 @@ class Resource(AbstractResource):
         *,
         expect_handler: ExpectHandler | None = None,
         client_max_size: int | None = None,
+        handler_cancellation: bool | None = None,
         middlewares: Iterable[Middleware] = (),
     ) -> ResourceRoute:
         """Add a route; RuntimeError when its method, or ``"*"``, is taken already."""
@@ -114,6 +115,7 @@ class Resource(AbstractResource):
             self,
             expect_handler=expect_handler,
             client_max_size=client_max_size,
+            handler_cancellation=handler_cancellation,
             middlewares=middlewares,
         )
         self.register_route(route)

@@ -56,6 +56,7 @@ class AbstractRoute(abc.ABC):
         expect_handler: ExpectHandler | None = None,
         resource: AbstractResource | None = None,
         client_max_size: int | None = None,
+        handler_cancellation: bool | None = None,
         middlewares: Iterable[Middleware] = (),
     ) -> None:
         method = method.upper()
@@ -72,6 +73,7 @@ class AbstractRoute(abc.ABC):
         self._expect_handler = expect_handler
         self._resource = resource
         self._client_max_size = client_max_size
+        self._handler_cancellation = handler_cancellation
         self._middlewares = _as_middlewares(middlewares)
 
     @property
@@ -108,6 +110,11 @@ class AbstractRoute(abc.ABC):
     def client_max_size(self) -> int | None:
         """The route's own limit of `Request.client_max_size`, in bytes; None for the application's."""
         return self._client_max_size
+
+    @property
+    def handler_cancellation(self) -> bool | None:
+        """Whether the handler is cancelled when its client leaves; None for what the application says."""
+        return self._handler_cancellation
 
     @property
     def middlewares(self) -> tuple[Middleware, ...]:
@@ -148,6 +155,7 @@ class ResourceRoute(AbstractRoute):
         *,
         expect_handler: ExpectHandler | None = None,
         client_max_size: int | None = None,
+        handler_cancellation: bool | None = None,
         middlewares: Iterable[Middleware] = (),
     ) -> None:
         super().__init__(
@@ -156,6 +164,7 @@ class ResourceRoute(AbstractRoute):
             expect_handler=expect_handler,
             resource=resource,
             client_max_size=client_max_size,
+            handler_cancellation=handler_cancellation,
             middlewares=middlewares,
         )
 
