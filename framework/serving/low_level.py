@@ -30,7 +30,8 @@ class Server:
     Args:
         handler: called with each request, whatever its method and path; or an application.
         request_factory: only None. Requests are made from ASGI scopes.
-        handler_cancellation: not done yet: True is a warning.
+        handler_cancellation: True sets `Application.handler_cancellation`, which has to be before the application
+            starts.
         loop: not used.
         access_log: gets a line for each request at level INFO; None for none.
         access_log_class: writes them: a subclass of `AbstractAccessLogger`.
@@ -56,11 +57,7 @@ class Server:
         keepalive_timeout: float = 75.0,
         **kwargs: Any,
     ) -> None:
-        check_options(
-            "Server",
-            kwargs,
-            handler_cancellation=handler_cancellation,
-        )
+        check_options("Server", kwargs)
         if request_factory is not None:
             raise TypeError(
                 "Server(request_factory=...) is not possible: requests are made from ASGI scopes; "
@@ -73,7 +70,9 @@ class Server:
             app.router.add_route("*", "/{path:.*}", handler)
         #: What was given as `handler`.
         self.request_handler = handler
-        self.handler_cancellation = handler_cancellation
+        if handler_cancellation:
+            app.handler_cancellation = True
+        self.handler_cancellation = app.handler_cancellation
         self._app = app
         self._access_log = make_access_log(access_log, access_log_class, access_log_format)
         if self._access_log is not None:

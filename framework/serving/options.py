@@ -26,7 +26,6 @@ def check_options(
     caller: str,
     options: Mapping[str, Any],
     *,
-    handler_cancellation: bool = False,
     stacklevel: int = 3,
 ) -> None:
     """Warn of what has no effect under uvicorn, each time with the alternative.
@@ -43,10 +42,5 @@ def check_options(
     if unknown:
         raise TypeError(f"{caller}() got unexpected keyword arguments: {', '.join(unknown)}")
     complaints = [f"({name}=...) has no effect under uvicorn: {_AIOHTTP_PROTOCOL_OPTIONS[name]}" for name in options]
-    if handler_cancellation:
-        complaints.append(
-            "(handler_cancellation=True) has no effect yet: handlers run on when their client disconnects; "
-            "long ones can ask with await request.is_disconnected()"
-        )
     for complaint in complaints:
         warnings.warn(caller + complaint, RuntimeWarning, stacklevel=stacklevel)

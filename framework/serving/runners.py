@@ -178,7 +178,7 @@ class AppRunner(BaseRunner):
         keepalive_timeout: how long an idle connection stays open, in seconds.
         access_log: gets a line for each request at level INFO; None for none.
         access_log_format: for that class; `AccessLogger` has the atoms.
-        handler_cancellation: not done yet: True is a warning.
+        handler_cancellation: True sets `Application.handler_cancellation`.
         **kwargs: options of aiohttp's own HTTP implementation; accepted with a warning that names the alternative.
 
     Raises:
@@ -200,11 +200,7 @@ class AppRunner(BaseRunner):
     ) -> None:
         if not isinstance(app, Application):
             raise TypeError(f"AppRunner() runs a web.Application, not {app!r}")
-        check_options(
-            "AppRunner",
-            kwargs,
-            handler_cancellation=handler_cancellation,
-        )
+        check_options("AppRunner", kwargs)
         super().__init__(handle_signals=handle_signals, shutdown_timeout=shutdown_timeout)
         self._app = app
         self._access_log_options: dict[str, Any] = {
@@ -215,6 +211,8 @@ class AppRunner(BaseRunner):
         # What is wrong with them shows in the program's own line.
         make_access_log(**self._access_log_options)
         self._keepalive_timeout = keepalive_timeout
+        if handler_cancellation:
+            app.handler_cancellation = True
 
     @property
     def app(self) -> Application:

@@ -345,7 +345,6 @@ def test_an_unknown_keyword() -> None:
     [
         ({"tcp_keepalive": False}, "SO_KEEPALIVE"),
         ({"max_line_size": 1}, "limits"),
-        ({"handler_cancellation": True}, "is_disconnected"),
     ],
 )
 @pytest.mark.parametrize("made", [web.AppRunner, web.Server])
