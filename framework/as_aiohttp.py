@@ -11,6 +11,7 @@ from framework import hdrs, multipart, multipart_writer, test_utils, typedefs, w
 from framework.routing.dispatcher import AbstractRouter
 from framework.routing.match_info import AbstractMatchInfo
 from framework.routing.views import AbstractView
+from framework.serving.access_log import AbstractAccessLogger, AccessLogger
 
 __all__ = ("install_as_aiohttp",)
 
@@ -20,6 +21,7 @@ _PARTS: Final = (
     "web_app",
     "web_exceptions",
     "web_fileresponse",
+    "web_log",
     "web_middlewares",
     "web_request",
     "web_response",
@@ -60,6 +62,9 @@ def install_as_aiohttp() -> None:
         abstract = importlib.import_module("aiohttp.abc")
         for base in _ABSTRACT:
             getattr(abstract, base.__name__).register(base)
+        # A class of the program's own, derived from aiohttp's, is an access_log_class here.
+        AbstractAccessLogger.register(abstract.AbstractAccessLogger)
+        abstract.AbstractAccessLogger.register(AccessLogger)
     for name in _PARTS:
         _put(aiohttp, name, web)
 
@@ -68,7 +73,7 @@ def _made_up() -> ModuleType:
     aiohttp = sys.modules["aiohttp"] = ModuleType("aiohttp", "aiohttp's names, by framework.install_as_aiohttp()")
     vars(aiohttp).update(__path__=[], __version__="3.14.0")
     abstract = ModuleType("aiohttp.abc")
-    vars(abstract).update({base.__name__: base for base in _ABSTRACT})
+    vars(abstract).update({base.__name__: base for base in (*_ABSTRACT, AbstractAccessLogger)})
     for name, module in (("abc", abstract), ("hdrs", hdrs), ("test_utils", test_utils), ("typedefs", typedefs)):
         _put(aiohttp, name, module)
     for module, names in _TOP_LEVEL.items():

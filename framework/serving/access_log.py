@@ -374,8 +374,10 @@ class AccessLog:
     def __init__(self, logger: AbstractAccessLogger) -> None:
         self.logger = logger
         self._told: object = None
+        # One of aiohttp's, in a program that has called `install_as_aiohttp`, has no such method.
+        content = getattr(logger, "content_with_sent", None)
         #: Whether the logger is to get the handler's own request and response.
-        self.needs_exchange = not logger.content_with_sent()
+        self.needs_exchange = content is None or not content()
 
     @property
     def enabled(self) -> bool:

@@ -41,3 +41,9 @@ def test_too_late() -> None:
     done = run("-c", "import aiohttp.web, framework; framework.install_as_aiohttp()")
     assert done.returncode == 1
     assert "call install_as_aiohttp() before all imports" in done.stderr
+
+
+@pytest.mark.parametrize("installed", ["with-aiohttp", "without-aiohttp"])
+def test_an_access_log_class_derived_from_aiohttps(installed: str) -> None:
+    done = run("-m", "tests.interop.own_access_log", installed)
+    assert (done.stdout, done.stderr) == ("GET /missed 404 b'x'\nAccessLogger is one: True\n", "")
