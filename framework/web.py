@@ -172,3 +172,10 @@ def __getattr__(name: str) -> object:
         value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if __name__ == "__main__":
+    # Imported here: who imports this module has no use for a command line.
+    from framework.cli.entry_function import main
+
+    main()

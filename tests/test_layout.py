@@ -46,6 +46,8 @@ SHELVES = """
     serving.granian_server serving.servers serving.process serving.reload serving.worker serving.workers serving.run
     testing testing.messages testing.stacks testing.drivers testing.websockets testing.lifespans testing.exchanges
     testing.clients testing.servers testing.fixtures test_utils
+    cli cli.terminal cli.failures cli.arguments cli.serving_errors cli.log_lines cli.run cli.route_list cli.routes
+    cli.new cli.main __main__ cli.entry_function
     web as_aiohttp
 """
 ORDER = ["framework" if name == "." else f"framework.{name}" for name in SHELVES.split()]

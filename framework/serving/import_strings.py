@@ -18,7 +18,7 @@ from framework.applications import Application
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Iterator
 
-__all__ = ["DEFAULT_NAMES", "ImportStringError", "import_attribute", "load_application"]
+__all__ = ["DEFAULT_NAMES", "ImportStringError", "check_import_string", "import_attribute", "load_application"]
 
 #: What `load_application` looks for, in this order, in a module that is named without an attribute.
 DEFAULT_NAMES = ("app", "make_app", "create_app")
@@ -28,6 +28,11 @@ _DOTTED_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 class ImportStringError(ValueError):
     """An import string leads to no application. The message is one line and names the fix."""
+
+
+def check_import_string(import_string: str) -> None:
+    """Raise ImportStringError where `load_application` would do so without having looked at the module."""
+    _split(import_string)
 
 
 def import_attribute(import_string: str) -> object:
