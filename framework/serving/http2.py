@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.zttp_h2_impl import ZttpH2Protocol
 
+from framework.serving.tls_scope import TLSTeller
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -48,7 +50,7 @@ class HTTP2Protocol(ZttpH2Protocol):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.access_log = False
-        self._application = self.app
+        self._application = TLSTeller(self, self.app)
         self._progress = asyncio.Event()
 
     def handle_request(self, event: Any) -> None:

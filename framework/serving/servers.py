@@ -114,6 +114,10 @@ def make_server(app: Application, options: ServerOptions, access_log: Any) -> Se
     from framework.serving.server import Server
 
     server = Server(app, ssl_context=context, **shared)
+    if context is not None:
+        from framework.serving.tls_scope import tell_of_tls
+
+        tell_of_tls(server.config)
     if options.http2:
         from framework.serving.http2 import protocol_factory
 

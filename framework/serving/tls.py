@@ -85,7 +85,7 @@ def tls_extension(ssl_object: ssl.SSLObject | ssl.SSLSocket) -> dict[str, Any]:
     """What ASGI's TLS extension tells of a connection.
 
     The chain has the client's own certificate only: Python tells no more of it before 3.13. Without a client
-    certificate it is empty. ``server_cert`` is None, as for every server that reads it once for all connections.
+    certificate it is empty. ``server_cert`` is None: Python does not tell which of its certificates it has sent.
     ``peercert`` is not of the extension: it is the certificate as ``getpeercert()`` gives it, and as programs for
     aiohttp ask for it.
     """

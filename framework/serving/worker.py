@@ -6,6 +6,7 @@ import contextlib
 import signal
 import sys
 import threading
+import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from framework.serving.import_strings import ImportStringError, load_application
@@ -71,6 +72,10 @@ def work(task: WorkerTask, sockets: list[socket.socket], channel: Any) -> None:
     except ImportStringError as exc:
         # A traceback would show the framework and nothing of the program.
         sys.exit(f"error: {exc}")
+    except Exception:
+        # multiprocessing would show itself above it.
+        traceback.print_exc()
+        sys.exit(1)
     finally:
         loop.close()
 

@@ -192,7 +192,8 @@ class Supervisor:
         self._workers.remove(worker)
         code = worker.finish()
         if self._stops:
-            if code:
+            # A successor that has not begun to serve is missed by nobody.
+            if code and (worker.listening or worker.replaces is None):
                 self._fail(f"run_app: {worker} ended with exit code {code}")
         elif self._restarting:
             if not self._workers:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import re
 import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
@@ -22,15 +24,23 @@ class Program:
 
     What the program prints is read line by line with `read_until`, so that a test waits for what has happened, and
     never for time to pass.
+
+    Args:
+        source: the program.
+        *options: the interpreter's.
+        cwd: run it in this folder.
+        group: in a process group of its own, for `send_to_group`.
     """
 
-    def __init__(self, source: str, *options: str) -> None:
+    def __init__(self, source: str, *options: str, cwd: Path | None = None, group: bool = False) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-u", *options, "-c", textwrap.dedent(source)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            cwd=cwd,
+            start_new_session=group,
         )
         self.client = httpx.Client(trust_env=False, timeout=PATIENCE)
         #: Every line of stdout that has been read so far.
@@ -85,6 +95,10 @@ class Program:
 
     def send(self, signal_number: int) -> None:
         self.process.send_signal(signal_number)
+
+    def send_to_group(self, signal_number: int) -> None:
+        """To the program and its children, as Ctrl+C does in a terminal."""
+        os.killpg(self.process.pid, signal_number)
 
     def finish(self) -> int:
         """Wait for the end, read the rest of stdout, and give the exit code."""
