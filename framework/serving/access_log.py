@@ -120,8 +120,7 @@ class AccessLogger(AbstractAccessLogger):
 
     Raises KeyError for ``%{X}e``, as in aiohttp.
 
-    A subclass may override `log`. Static methods ``_format_a(request, response, time)`` and so on, by which programs
-    have changed single atoms of aiohttp's class, are called as there.
+    A subclass may override `log`.
     """
 
     LOG_FORMAT = '%a %t "%r" %s %b "%{Referer}i" "%{User-Agent}i"'
@@ -129,7 +128,7 @@ class AccessLogger(AbstractAccessLogger):
     def __init__(self, logger: logging.Logger, log_format: str = LOG_FORMAT) -> None:
         super().__init__(logger, log_format)
         self._template, atoms = parse_log_format(log_format)
-        self._getters = [self._getter(atom) for atom in atoms]
+        self._getters = [_getter(atom) for atom in atoms]
         self._keys = [atom.key for atom in atoms]
         #: The places of the headers among the atoms, by the attribute that has them and by their names.
         self._headers: dict[str, dict[str, int]] = {}
@@ -151,23 +150,8 @@ class AccessLogger(AbstractAccessLogger):
         emit(self.logger, self._template % values, attributes)
 
     def content_with_sent(self) -> bool:
-        """False for a subclass that overrides `log` or formats atoms itself."""
-        overrides = (f"_format_{letters}" for letters in (*_GETTERS, "i", "o"))
-        return type(self).log is AccessLogger.log and not any(hasattr(self, name) for name in overrides)
-
-    def _getter(self, atom: Atom) -> _Getter:
-        override: Any = getattr(self, f"_format_{atom.letters}", None)
-        if override is not None:
-            if not atom.header:
-                return lambda request, response, time: _visible(override(request, response, time))
-            return lambda request, response, time: _visible(override(atom.header, request, response, time))
-        match atom.letters:
-            case "i":
-                return _request_header(atom.header)
-            case "o":
-                return _response_header(atom.header)
-            case letters:
-                return _GETTERS[letters]
+        """False for a subclass that overrides `log`."""
+        return type(self).log is AccessLogger.log
 
 
 def emit(logger: logging.Logger, line: str, attributes: dict[str, Any]) -> None:
@@ -182,10 +166,6 @@ def emit(logger: logging.Logger, line: str, attributes: dict[str, Any]) -> None:
 
 
 _Getter = Callable[[Any, Any, float], Any]
-
-
-def _visible(value: Any) -> Any:
-    return escape_text(value) if isinstance(value, str) else value
 
 
 def _remote_address(request: Any, response: Any, time: float) -> str:
@@ -265,6 +245,16 @@ _GETTERS: Final[dict[str, _Getter]] = {
     "Tf": _request_time_frac,
     "D": _request_time_micro,
 }
+
+
+def _getter(atom: Atom) -> _Getter:
+    match atom.letters:
+        case "i":
+            return _request_header(atom.header)
+        case "o":
+            return _response_header(atom.header)
+        case letters:
+            return _GETTERS[letters]
 
 
 def _request_header(header: str) -> _Getter:
