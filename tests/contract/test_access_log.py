@@ -219,7 +219,7 @@ def answering_app(web: Any, tmp_path: Path) -> Any:
     """An application with an answer of every kind."""
     (tmp_path / "file.txt").write_text("of a file", encoding="utf-8")
 
-    @web.middleware
+    @web.middleware  # type: ignore[untyped-decorator]
     async def mark(request: Any, handler: Any) -> Any:
         request[MARK[web]] = "middleware"
         return await handler(request)
