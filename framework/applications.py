@@ -11,9 +11,10 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
 
 from framework import hdrs
+from framework.asgi.early_shutdown import ServerEnd
 from framework.asgi.exchange import telling
 from framework.asgi.http import HTTPResponder
-from framework.asgi.inner_lifespan import Lifespan, LifespanError
+from framework.asgi.inner_lifespan import INNER, Lifespan, LifespanError
 from framework.asgi.lifespan import serve_lifespan
 from framework.asgi.mount import MountedApp
 from framework.asgi.websocket import serve_websocket
@@ -129,6 +130,10 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._closing = False
         self._startup_failure: Exception | None = None
         self._starting: asyncio.Lock | None = None
+        self._early_shutdown = True
+        #: Tells that the server stops, and what runs then.
+        self._server_end: ServerEnd | None = None
+        self._shutting_down: asyncio.Task[None] | None = None
         #: Answers an http scope: the first request's own way, then the responder's, or the ASGI middlewares'.
         self._http: ASGIApp = self._start_and_respond
         self._tells_exchanges = False
@@ -171,8 +176,11 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         if scope["type"] == "http":
             await self._http(scope, receive, send)
             return
-        if scope["type"] == "websocket" and self._http == self._start_and_respond:
-            await self._start_once()
+        if scope["type"] == "websocket":
+            if self._http == self._start_and_respond:
+                await self._start_once()
+            elif self._http == self._look_and_respond:
+                self._look_for_end(send)
         if self._asgi_middlewares:
             await self._call_middlewares(scope, receive, send)
         else:
@@ -192,7 +200,9 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             case "websocket":
                 await serve_websocket(self._respond, scope, receive, send, opened=self._websockets)
             case "lifespan":
-                await serve_lifespan(self._start, self._close, self._logger, receive, send)
+                is_inner = self._lifespan is not None or INNER in scope.get("extensions", ())
+                start = self._start if is_inner else self._start_for_server
+                await serve_lifespan(start, self._close, self._logger, receive, send)
             case other:
                 raise ValueError(f"Unknown ASGI scope type {other!r}: http, websocket and lifespan are served")
 
@@ -227,6 +237,10 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         except Irregular:
             matcher = None
         self._respond = HTTPResponder(self, matcher, is_debug=lambda: self.debug).respond
+        self._serve_http()
+
+    def _serve_http(self) -> None:
+        """Let requests go their way from here on."""
         self._http = self._call_middlewares if self._asgi_middlewares else self._respond
 
     def chain(self, route: AbstractRoute | None, apps: tuple[Application, ...]) -> Handler:
@@ -289,6 +303,28 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             await self.leave_contexts()
             raise
 
+    async def _start_for_server(self) -> None:
+        """Start for a server that has sent ``lifespan.startup``, and hear of its end."""
+        await self._start()
+        if self._early_shutdown:
+            self._server_end = ServerEnd(self._begin_shutdown)
+            if not self._server_end.listen_to_signals():
+                self._http = self._look_and_respond
+
+    async def _look_and_respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._look_for_end(send)
+        await self._http(scope, receive, send)
+
+    def _look_for_end(self, send: Send) -> None:
+        """Find in the first request what will tell of the server's end."""
+        self._serve_http()
+        if self._server_end is not None:
+            self._server_end.listen_to_context(send)
+
+    def _begin_shutdown(self) -> None:
+        if self._started and not self._shut_down and not self._closing:
+            self._shutting_down = asyncio.get_running_loop().create_task(self.shutdown())
+
     async def leave_contexts(self) -> None:
         """Leave the contexts that a startup entered before it failed, here and in the sub-applications."""
         try:
@@ -315,8 +351,14 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         if not self._started or self._closing:
             return
         self._closing = True
+        server_end, self._server_end = self._server_end, None
+        if server_end is not None:
+            server_end.stop()
+        early, self._shutting_down = self._shutting_down, None
         try:
-            if not self._shut_down:
+            if early is not None:
+                await early
+            elif not self._shut_down:
                 await self.shutdown()
         except Exception as exc:
             self._lifespan_failure = exc
@@ -457,6 +499,23 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         if value != self._handler_cancellation and (self._started or self._frozen):
             raise RuntimeError("Cannot change handler_cancellation of an application that has started")
         self._handler_cancellation = value
+
+    @property
+    def early_shutdown(self) -> bool:
+        """Whether ``on_shutdown`` runs when a server's command begins to stop, where that can be heard; default True.
+
+        Otherwise it runs when ``lifespan.shutdown`` arrives: servers send that after their wait for open connections.
+        To hear of it the application calls the server's handlers of SIGTERM and SIGINT from handlers of its own, from
+        ``lifespan.startup`` to ``lifespan.shutdown``; False leaves signals alone. `run_app` and the runners need none
+        of it. RuntimeError when it is set in an application that has started.
+        """
+        return self._early_shutdown
+
+    @early_shutdown.setter
+    def early_shutdown(self, value: bool) -> None:
+        if self._started:
+            raise RuntimeError("Cannot change early_shutdown of an application that has started")
+        self._early_shutdown = value
 
     @property
     def handler_args(self) -> Mapping[str, Any] | None:

@@ -38,7 +38,7 @@ SHELVES = """
     routing.resources routing.static routing.mounts routing.matcher routing.dispatcher
     middlewares request_ids handler_cancellation
     debug debug.masking debug.values debug.source debug.tracebacks debug.circumstances debug.page
-    asgi asgi.exchange asgi.errors asgi.http asgi.websocket asgi.lifespan asgi.inner_lifespan asgi.mount
+    asgi asgi.exchange asgi.errors asgi.http asgi.websocket asgi.lifespan asgi.early_shutdown asgi.inner_lifespan asgi.mount
     applications
     serving serving.import_strings serving.access_log serving.json_access_log serving.options serving.sites
     serving.server serving.low_level serving.runners

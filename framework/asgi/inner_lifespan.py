@@ -8,9 +8,12 @@ from typing import Any, Final
 
 from framework.typedefs import ASGIApp, Message, Scope
 
-__all__ = ("Lifespan", "LifespanError")
+__all__ = ("INNER", "Lifespan", "LifespanError")
 
 logger = logging.getLogger("framework.web")
+
+#: The extension that says so in the scope: an application that is started in this way leaves signals to the outer one.
+INNER: Final = "framework.inner_lifespan"
 
 #: Seconds that an application has to return after it has answered the last message of its lifespan.
 _LAST_STEPS: Final = 5.0
@@ -46,7 +49,12 @@ class Lifespan:
         self._name = name
         self.state.clear()
         self._to_app = asyncio.Queue()
-        scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        scope: Scope = {
+            "type": "lifespan",
+            "asgi": {"version": "3.0", "spec_version": "2.0"},
+            "state": self.state,
+            "extensions": {INNER: {}},
+        }
         self._task = asyncio.create_task(self._run(scope))
         try:
             answer = await self._ask("lifespan.startup")
