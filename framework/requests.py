@@ -427,11 +427,15 @@ class BaseRequest(Storage, RequestBody):
 
     def watch_client(self) -> None:
         """Learn of the client's end whenever nobody reads, in order to cancel the handler."""
+        if self.response is not None and self.response.is_over():
+            return
         stream = self._open_stream()
         if isinstance(stream, StreamReader):
             # To receive tells the client that its body is welcome (RFC 9110, section 10.1.1): that is for the handler.
-            waits = not stream.is_eof() and b"expect" in self._header_dict()
-            stream.keep_watching(at_once=not waits or stream.total_bytes > 0)
+            if stream.is_eof():
+                stream.watch_disconnect()
+            else:
+                stream.keep_watching(at_once=stream.total_bytes > 0 or b"expect" not in self._header_dict())
 
     def note_disconnect(self) -> None:
         # After the end of a response, servers say of every client that it has gone.

@@ -172,7 +172,7 @@ class HTTPResponder:
             )
         cancellation = request.cancellation
         if cancellation is not None:
-            cancellation.watch()
+            cancellation.watch(request)
         try:
             if not response.prepared:
                 await response.prepare(request)
