@@ -11,7 +11,7 @@ from framework.sansio.codings import ContentEncoder
 from framework.streams import ClientConnectionResetError
 from framework.typedefs import Scope, Send
 
-__all__ = ("TURN_SIZE", "ResponseWriter", "direct_send")
+__all__ = ("TURN_SIZE", "FileDescriptor", "ResponseWriter", "direct_send")
 
 #: After how many bytes of a body, at the latest, the event loop turns.
 TURN_SIZE: Final = 2**16
@@ -21,6 +21,20 @@ _SILENT_VERSIONS: Final = frozenset({"2.0", "2.1", "2.2", "2.3"})
 
 #: The most bytes that are compressed in the event loop; more go to a thread.
 _ENCODED_IN_LOOP: Final = 4096
+
+
+class FileDescriptor(int):
+    """The ``file`` of ``http.response.zerocopysend``.
+
+    The specification wants an object with a file descriptor, which some servers take for the descriptor itself, as
+    `os.sendfile` does, and others for something with ``fileno()``.
+    """
+
+    __slots__ = ()
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return int(self)
 
 
 def direct_send(scope: Scope, send: Send) -> Send | None:
@@ -165,7 +179,7 @@ class ResponseWriter:
         await self._send_message(
             {
                 "type": "http.response.zerocopysend",
-                "file": file,
+                "file": FileDescriptor(file),
                 "offset": offset,
                 "count": count,
                 "more_body": more_body,

@@ -326,6 +326,8 @@ async def _read_file(message: Message) -> list[bytes]:
     if kind != "http.response.zerocopysend" or "file" not in message:
         return []
     file, offset, count = message["file"], message.get("offset"), message.get("count")
+    if not isinstance(file, int):
+        file = file.fileno()
     position = os.lseek(file, 0, os.SEEK_CUR) if offset is None else offset
     left = os.fstat(file).st_size - position if count is None else count
     pieces = []

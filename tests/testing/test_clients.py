@@ -641,6 +641,15 @@ async def test_a_server_that_sends_files_itself(extension: str, tmp_path: Any) -
         assert (await client.head("/")).headers["Content-Length"] == "262144"
 
 
+async def test_a_file_object_that_the_server_sends(tmp_path: Any) -> None:
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"0123456789")
+    with path.open("rb") as file:
+        app = Scripted(START, {"type": "http.response.zerocopysend", "file": file, "offset": 2, "count": 3})
+        async with testing.client(app, extensions={"http.response.zerocopysend": {}}) as client:
+            assert (await client.get("/")).content == b"234"
+
+
 async def test_requests_at_the_same_time() -> None:
     both = asyncio.Barrier(2)
 
