@@ -58,11 +58,16 @@ def list_routes(app: Application) -> list[ListedRoute]:
 def _routes_of(app: Application, domain: str | None) -> Iterator[ListedRoute]:
     for resource in app.router.resources():
         if isinstance(resource, PrefixedSubAppResource):
-            rule = resource.canonical if isinstance(resource, MatchedSubAppResource) else None
+            rule = _domain(resource) if isinstance(resource, MatchedSubAppResource) else None
             # One inside of another must satisfy both.
             yield from _routes_of(resource.app, " ".join(filter(None, (domain, rule))) or None)
         else:
             yield from _routes_at(resource, domain)
+
+
+def _domain(resource: MatchedSubAppResource) -> str:
+    # As it was written; the canonical form of one with asterisks is an expression.
+    return resource.rule.get_info().get("domain") or resource.canonical
 
 
 def _routes_at(resource: AbstractResource, domain: str | None) -> Iterator[ListedRoute]:
