@@ -41,8 +41,8 @@ def error_response(request: BaseRequest, status: int = 500, exc: BaseException |
     """
     title = f"{status} {HTTPStatus(status).phrase}"
     is_html = "text/html" in request.headers.get(hdrs.ACCEPT, "")
-    if exc is not None:
-        response = _debug_response(request, title, exc, is_html=is_html)
+    response = None if exc is None else _debug_response(request.scope, title, exc, is_html=is_html)
+    if response is not None:
         response.set_status(status)
     elif status == 504:
         # As aiohttp answers a handler that timed out: without a word.
@@ -56,14 +56,13 @@ def error_response(request: BaseRequest, status: int = 500, exc: BaseException |
     return response
 
 
-def _debug_response(request: BaseRequest, title: str, exc: BaseException, *, is_html: bool) -> Response:
+def _debug_response(scope: Scope, title: str, exc: BaseException, *, is_html: bool) -> Response | None:
     # Imported when there is something to show: half of the standard library that deals with source comes along.
     from framework.debug.page import debug_page, debug_text
 
-    if is_html:
-        try:
-            return debug_page(request.scope, title, exc, began=_BEGAN)
-        except Exception:
-            # The failure of the page shall not hide the one that it was to show.
-            logger.exception("The debug page cannot be made: the client is sent text")
-    return debug_text(request.scope, title, exc)
+    try:
+        return debug_page(scope, title, exc, began=_BEGAN) if is_html else debug_text(scope, title, exc)
+    except Exception:
+        # An exception whose attributes are the program's own code, most likely. It was logged, and shall be answered.
+        logger.exception("The exception cannot be shown")
+        return None

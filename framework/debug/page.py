@@ -116,7 +116,7 @@ def _origins(raised: Raised, heading: str) -> str:
     parts = []
     while raised.origin is not None:
         raised = raised.origin
-        words = "Caused by" if raised.relation == "cause" else "Raised while this was handled"
+        words = "Caused by" if raised.relation == "cause" else "Raised while handling"
         parts.append(
             f'<section class="origin">\n<{heading}>{words}</{heading}>\n{_headline(raised, "p")}\n{_body(raised)}\n'
             "</section>\n"
@@ -130,7 +130,9 @@ def _headline(raised: Raised, tag: str) -> str:
     """The class of an exception, its message and its notes."""
     module, dot, name = raised.kind.rpartition(".")
     kind = f'<span class="module">{_text(module + dot)}</span>{_text(name)}'
-    message = f'\n<pre class="message">{_text(raised.message)}</pre>' if raised.message else ""
+    # A long one is scrolled, by those without a mouse as well.
+    scrolled = ' tabindex="0"' if len(raised.message) > _MAX_TITLE else ""
+    message = f'\n<pre class="message"{scrolled}>{_text(raised.message)}</pre>' if raised.message else ""
     notes = "".join(f'\n<p class="note">{_text(note)}</p>' for note in raised.notes)
     return f'<{tag} class="kind">{kind}</{tag}>{message}{notes}'
 
@@ -156,16 +158,17 @@ def _body(raised: Raised) -> str:
 
 
 def _calls(calls: list[Call], *, may_open: bool) -> Iterator[str]:
-    """Calls of the program's own, the first of them open, and between them those of libraries, folded together."""
-    to_open = _MAX_OPEN if may_open else 0
+    """Calls of the program's own, the first of each place open, and between them those of libraries, folded."""
+    opened: set[tuple[str, int]] = set()
     has_own = any(call.library is None for call in calls)
     for is_own, group in groupby(calls, lambda call: call.library is None):
-        if is_own:
-            for call in group:
-                yield _call(call, is_open=to_open > 0)
-                to_open -= 1
-        else:
+        if not is_own:
             yield _folded(list(group), is_open=may_open and not has_own)
+            continue
+        for call in group:
+            is_open = may_open and (call.file, call.line) not in opened and len(opened) < _MAX_OPEN
+            opened.add((call.file, call.line))
+            yield _call(call, is_open=is_open)
 
 
 def _folded(calls: list[Call], *, is_open: bool) -> str:
@@ -185,7 +188,7 @@ def _call(call: Call, *, is_open: bool) -> str:
     source = ""
     if call.source:
         lines = "".join(map(_line, call.source))
-        source = f'\n<pre class="source" tabindex="0"><code>{lines}</code></pre>'
+        source = f'\n<pre class="source"><code>{lines}</code></pre>'
     return (
         f'<details class="call"{" open" * is_open}>\n<summary><code class="name">{_text(call.name)}</code>, '
         f"line {call.line}{function}{times}</summary>{source}{remark}{_variables(call)}\n</details>"
