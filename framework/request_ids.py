@@ -10,11 +10,12 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 from framework.middlewares import middleware
-from framework.responses import StreamResponse
-from framework.sansio.headers import check_header_name
+from framework.responses import Response
+from framework.sansio.headers import check_header_name, check_header_value
 
 if TYPE_CHECKING:
     from framework.requests import Request
+    from framework.responses import StreamResponse
     from framework.typedefs import Handler, Middleware, Scope
 
 __all__ = ("RequestIdFilter", "request_id", "request_id_middleware", "request_id_of")
@@ -53,7 +54,7 @@ def request_id_middleware(
             theirs.
         generate: makes the ids of all other requests; by default 128 random bits in hexadecimal digits.
 
-    Raises ValueError for a header that is none.
+    Raises ValueError for a header that is none, and for each request where `generate` makes what no header can hold.
     """
     check_header_name(header)
     name = header.lower().encode("ascii")
@@ -61,15 +62,18 @@ def request_id_middleware(
 
     @middleware
     async def assign(request: Request, handler: Handler) -> StreamResponse:
-        value = (_brought(request.scope, name) if inbound else None) or make()
+        value = _brought(request.scope, name) if inbound else None
+        if value is None:
+            value = make()
+            check_header_value(header, value)
         # Never reset: what is logged and started after the handler belongs to the request too. The task is its own.
         request_id.set(value)
         request.scope[_KEY] = value
         request.add_prepare_signal(_SetHeader(header, value))
         response = await handler(request)
-        if isinstance(response, StreamResponse) and not response.prepared:
-            # A plain response without headers is sent past all signals.
-            response.headers[header] = value
+        if type(response) is Response:
+            # The signal has not come by.
+            response.add_late_header(name, value.encode("utf-8", "surrogateescape"))
         return response
 
     return assign

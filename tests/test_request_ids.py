@@ -261,3 +261,36 @@ async def test_an_on_response_prepare_receiver_sees_it() -> None:
     async with testing.client(app) as client:
         answer = await client.get("/", headers={"X-Request-ID": "abc"})
     assert (answer.headers["X-Seen"], answer.headers["X-Request-ID"]) == ("abc", "abc")
+
+
+async def test_an_id_that_no_header_can_hold(caplog: pytest.LogCaptureFixture) -> None:
+    async with testing.client(saying(generate=lambda: "a\r\nX-Evil: 1"), raise_app_exceptions=False) as client:
+        answer = await client.get("/")
+    assert (answer.status_code, "X-Evil" in answer.headers) == (500, False)
+
+
+async def test_a_response_that_is_shared() -> None:
+    shared = web.Response(text="the same for all")
+
+    async def handler(request: web.Request) -> web.Response:
+        return shared
+
+    app = saying()
+    app.router.add_get("/shared", handler)
+    assert (await ids(app, "/shared", x_request_id="one"))[1] == "one"
+    assert (await ids(app, "/shared", x_request_id="two"))[1] == "two"
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+async def test_a_middleware_around_it_may_set_headers(method: str) -> None:
+    @web.middleware
+    async def outer(request: web.Request, handler: Any) -> web.StreamResponse:
+        response: web.StreamResponse = await handler(request)
+        response.headers["X-Outer"] = "1"
+        return response
+
+    app = saying()
+    app.middlewares.insert(0, outer)
+    async with testing.client(app) as client:
+        answer = await client.request(method, "/", headers={"X-Request-ID": "abc"})
+    assert (answer.headers["X-Outer"], answer.headers.get_list("X-Request-ID")) == ("1", ["abc"])
