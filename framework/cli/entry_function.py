@@ -12,7 +12,7 @@ from framework.applications import Application
 from framework.cli.arguments import port
 from framework.cli.failures import is_of_program, say_error, show_exception
 from framework.cli.serving_errors import explain
-from framework.serving.import_strings import ImportStringError, import_attribute
+from framework.serving.import_strings import ImportStringError, import_attribute, made_by
 from framework.serving.run import run_app
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             )
             sys.exit(1)
         # Only a host is listened at beside a path, in aiohttp.
-        run_app(function(rest), host=host, port=None if host is None else options.port, path=options.path)
+        app = made_by(function(rest), f'"{options.entry_func}"')
+        run_app(app, host=host, port=None if host is None else options.port, path=options.path)
     except Exception as exc:
         if is_of_program(exc) or (reason := explain(exc, host, options.path)) is None:
             show_exception(exc)

@@ -18,7 +18,14 @@ from framework.applications import Application
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Iterator
 
-__all__ = ["DEFAULT_NAMES", "ImportStringError", "check_import_string", "import_attribute", "load_application"]
+__all__ = [
+    "DEFAULT_NAMES",
+    "ImportStringError",
+    "check_import_string",
+    "import_attribute",
+    "load_application",
+    "made_by",
+]
 
 #: What `load_application` looks for, in this order, in a module that is named without an attribute.
 DEFAULT_NAMES = ("app", "make_app", "create_app")
@@ -81,7 +88,14 @@ def load_application(import_string: str) -> Application | Awaitable[Application]
         return _awaited(found, label)
     if not _makes_applications(found):
         raise ImportStringError(f"{label} is {_describe(found)}")
-    made = _call(found, label)
+    return made_by(_call(found, label), label)
+
+
+def made_by(made: object, label: str) -> Application | Awaitable[Application]:
+    """``made``, which a function called ``label`` has returned, if it is an application or awaitable.
+
+    Raises ImportStringError if it is neither; an awaitable raises it where that does not give an application.
+    """
     if isinstance(made, Application):
         return made
     if inspect.isawaitable(made):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import ssl
 import sys
 from pathlib import Path
 
@@ -174,9 +175,7 @@ def test_tls_and_servers(write: Write, tmp_path: Path, server: str) -> None:
         assert command.finish() == 0
 
 
-def _trusting(file: Path) -> object:
-    import ssl
-
+def _trusting(file: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(file))
 
 
