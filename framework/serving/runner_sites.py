@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from framework.serving.arrivals import accept_all, hold_back
 from framework.serving.sites import Site, bind_path, given_socket
 
 if TYPE_CHECKING:
@@ -82,15 +83,20 @@ class BaseSite(ABC):
         self._runner.add_site(self)
 
     async def stop(self) -> None:
-        """Listen no more; connections that are open go on.
+        """Listen no more; connections that are open, and those that wait to be accepted, go on.
 
         RuntimeError for a site that was not started, or is stopped.
         """
         self._runner.check_site(self)
-        server, self._server = self._server, None
-        if server is not None:
-            server.close()
-        self._runner.remove_site(self)
+        server = self._server
+        try:
+            if server is not None:
+                await accept_all(self.sockets)
+        finally:
+            self._server = None
+            if server is not None:
+                server.close()
+            self._runner.remove_site(self)
 
 
 class TCPSite(BaseSite):
@@ -150,6 +156,12 @@ class TCPSite(BaseSite):
         )
         self._bound_port = server.sockets[0].getsockname()[1]
 
+    async def stop(self) -> None:
+        for sock in self.sockets:
+            # They were made here, and nobody else has them.
+            hold_back(sock)
+        await super().stop()
+
 
 class UnixSite(BaseSite):
     """Listens at a Unix socket. A socket that an earlier process left there is replaced; `stop` removes this one.
@@ -191,8 +203,10 @@ class UnixSite(BaseSite):
 
     async def stop(self) -> None:
         """Listen no more, and remove the path if it is still the one that was bound here."""
-        await super().stop()
         bound, self._bound = self._bound, None
+        if bound is not None:
+            bound.hold_back()
+        await super().stop()
         if bound is not None:
             bound.close()
 

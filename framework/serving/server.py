@@ -2,16 +2,21 @@
 
 aiohttp's order of a shutdown, which this module keeps:
 
-1. stop listening;
-2. close idle connections, and let the busy ones end with their current response;
+1. accept the connections that the system has queued, and stop listening;
+2. let every connection end with the response to its current request, and say so in it (``Connection: close``);
 3. run the application's `on_shutdown`;
-4. wait for the handlers that still run, for `shutdown_timeout` seconds at most;
+4. wait for the handlers that still run, for `shutdown_timeout` seconds at most, and close connections that are idle;
 5. drop the connections of those that are left, and cancel them;
 6. (the caller's part) run the application's `on_cleanup` and the second halves of its `cleanup_ctx`.
 
 uvicorn by itself would run all of the application's part at the end, when the websockets and event streams that
 `on_shutdown` is there to close have already been waited for. A websocket that `on_shutdown` leaves open is closed
 with code 1012 (service restart) before the wait, as uvicorn does: its handler ends, rather than hold up the exit.
+
+An idle connection is not closed at once. A request may be on its way, and a client that finds its connection closed
+instead of an answer cannot know what became of it (RFC 9112, section 9.5). One that was just accepted, or is in the
+middle of a request, is given a second for that; one that had a response before a tenth, and is closed only when
+nothing of another request has arrived.
 """
 
 from __future__ import annotations
@@ -20,9 +25,12 @@ import asyncio
 import functools
 import logging
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+
+from framework.serving.arrivals import accept_all, with_unread
 
 if TYPE_CHECKING:
     import socket
@@ -39,8 +47,14 @@ logger = logging.getLogger("framework.server")
 # How often a waiting server looks whether it has been told to hurry, in seconds.
 _TICK = 0.05
 
-# How long cancelled handlers may take to clean up after themselves, in seconds.
+# How long cancelled handlers may take to clean up after themselves, in seconds; and when somebody has lost patience.
 _CANCELLED_GRACE = 5.0
+_HURRIED_GRACE = 1.0
+
+# How long a connection is kept for a request that may be on its way, in seconds: one that had a response before, and
+# one that owes the rest of its TLS handshake or of its request.
+_IDLE_PATIENCE = 0.1
+_REQUEST_PATIENCE = 1.0
 
 
 class Server(uvicorn.Server):
@@ -87,7 +101,7 @@ class Server(uvicorn.Server):
         config.ssl = ssl_context
         # The access log is ours.
         config.http_protocol_class = functools.partial(  # type: ignore[assignment]
-            _without_access_log, config.http_protocol_class
+            self._make_http_protocol, config.http_protocol_class
         )
         super().__init__(config)
         self.lifespan = config.lifespan_class(config)
@@ -99,6 +113,12 @@ class Server(uvicorn.Server):
         self._app = app
         self._access_log = access_log
         self._on_shutdown = on_shutdown
+        #: When the end began, by the monotonic clock.
+        self._ending_since: float | None = None
+        #: Of connections; those that still shake hands have no transport.
+        self._protocols: weakref.WeakSet[Any] = weakref.WeakSet()
+        #: The websockets that were told to close.
+        self._told: weakref.WeakSet[Any] = weakref.WeakSet()
 
     async def _run_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -118,41 +138,79 @@ class Server(uvicorn.Server):
 
     def make_protocol(self) -> asyncio.Protocol:
         """The protocol of one connection, for `loop.create_server` and its companions."""
-        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        return self._track(
+            self.config.http_protocol_class,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
         )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections on bound sockets."""
+        self.config.http_protocol_class = functools.partial(  # type: ignore[assignment]
+            self._track, self.config.http_protocol_class
+        )
+        await super().startup(sockets)
+
+    def _track(self, make_protocol: Callable[..., Any], **options: Any) -> asyncio.Protocol:
+        protocol: asyncio.Protocol = make_protocol(**options)
+        self._protocols.add(protocol)
+        return protocol
+
+    def _make_http_protocol(self, protocol_class: Callable[..., Any], **options: Any) -> Any:
+        protocol = protocol_class(**options)
+        protocol.access_log = False
+        if self._ending_since is not None:
+            _make_next_the_last(protocol)
         return protocol
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop as the head of this module says.
 
-        `force_exit`, set at any time, ends the wait of step 4 at once.
+        `force_exit`, set at any time, cancels `on_shutdown` and the handlers, and waits no more.
         """
-        for server in self.servers:
-            server.close()
-        for sock in sockets or ():
-            sock.close()
+        try:
+            await accept_all(sockets or (), hurry=lambda: self.force_exit)
+        finally:
+            for server in self.servers:
+                server.close()
+            for sock in sockets or ():
+                sock.close()
         try:
             self.close_idle()
-            await self._on_shutdown()
+            await self._run_on_shutdown()
         finally:
             await self.finish_requests()
+
+    async def _run_on_shutdown(self) -> None:
+        if self.force_exit:
+            return
+        task = asyncio.ensure_future(self._on_shutdown())
+        try:
+            while not task.done() and not self.force_exit:
+                await asyncio.wait([task], timeout=_TICK)
+        finally:
+            task.cancel()
+        if not task.done():
+            logger.error("on_shutdown was cancelled: it was told to hurry")
+            await asyncio.wait([task], timeout=_HURRIED_GRACE)
+        if task.done() and not task.cancelled():
+            task.result()
 
     async def finish_requests(self) -> None:
         """Steps 4 and 5 of the head of this module."""
         state = self.server_state
-        for connection in list(state.connections):
-            # Websockets; for HTTP it is what close_idle did. Closed twice, a TLS transport forgets its own state.
-            if not connection.transport.is_closing():
-                connection.shutdown()
         deadline = time.monotonic() + self.shutdown_timeout
-        while self._is_busy() and not self.force_exit and time.monotonic() < deadline:
-            # Connections that were being accepted when listening ended come late.
+        while True:
+            self._close_websockets()
             self.close_idle()
+            if not self._is_busy() or self.force_exit or time.monotonic() >= deadline:
+                break
             await self._wait_for_tasks(min(_TICK, max(0.0, deadline - time.monotonic())))
         if not state.tasks and not state.connections:
             return
 
+        grace = _HURRIED_GRACE if self.force_exit else _CANCELLED_GRACE
         self.force_exit = True
         for connection in list(state.connections):
             connection.transport.abort()
@@ -161,27 +219,74 @@ class Server(uvicorn.Server):
         for task in state.tasks:
             task.cancel()
         # Time for the handlers' own clean-up, before the application's takes away what they use.
-        await self._wait_for_tasks(_CANCELLED_GRACE)
+        await self._wait_for_tasks(grace)
         if state.tasks:
             logger.error("%d request handlers did not end when they were cancelled", len(state.tasks))
 
     def _is_busy(self) -> bool:
-        """Whether a handler runs, or a response is on its way out.
+        """Whether a handler runs, a response is on its way out, or a request on its way in.
 
         A TLS connection that has sent everything may stay for as long as the client takes to say goodbye (RFC 8446,
         section 6.1); nothing would be lost by dropping it.
         """
-        return bool(self.server_state.tasks) or not all(
-            connection.transport.is_closing() and not connection.transport.get_write_buffer_size()
-            for connection in self.server_state.connections
+        return (
+            bool(self.server_state.tasks)
+            or not all(
+                connection.transport.is_closing() and not connection.transport.get_write_buffer_size()
+                for connection in self.server_state.connections
+            )
+            or (
+                self._ending_for() < _REQUEST_PATIENCE
+                and any(protocol.transport is None for protocol in self._protocols)
+            )
         )
 
+    def _ending_for(self) -> float:
+        """For how long the end has been going on, in seconds."""
+        return 0.0 if self._ending_since is None else time.monotonic() - self._ending_since
+
     def close_idle(self) -> None:
-        """Close the connections that wait for a request, and have the others close after their response."""
-        websocket = self.config.ws_protocol_class
+        """Have each connection end with its next response, and close those that have waited long enough for a request.
+
+        To be called again and again until all connections have gone.
+        """
+        began = self._ending_since is None
+        if began:
+            self._ending_since = time.monotonic()
+        ending_for = self._ending_for()
+        closing = []
         for connection in list(self.server_state.connections):
-            is_websocket = websocket is not None and isinstance(connection, websocket)
-            if not is_websocket and not connection.transport.is_closing():
+            if self._is_websocket(connection) or connection.transport.is_closing():
+                continue
+            if began:
+                _make_next_the_last(connection)
+            patience = _patience(connection)
+            if patience is None:
+                # Busy: it ends with the response.
+                connection.shutdown()
+            elif ending_for >= min(patience, self.shutdown_timeout):
+                closing.append(connection)
+        unread = with_unread(filter(None, map(_socket_of, closing)))
+        for connection in closing:
+            sock = _socket_of(connection)
+            if sock is None or sock.fileno() not in unread:
+                connection.shutdown()
+
+    def _is_websocket(self, connection: Any) -> bool:
+        websocket = self.config.ws_protocol_class
+        return websocket is not None and isinstance(connection, websocket)
+
+    def _close_websockets(self) -> None:
+        for connection in list(self.server_state.connections):
+            if (
+                self._is_websocket(connection)
+                and connection not in self._told
+                # A handshake that is being answered is answered first.
+                and getattr(connection, "handshake_complete", True)
+                # Closed twice, a TLS transport forgets its own state.
+                and not connection.transport.is_closing()
+            ):
+                self._told.add(connection)
                 connection.shutdown()
 
     async def _wait_for_tasks(self, seconds: float) -> None:
@@ -194,10 +299,41 @@ class Server(uvicorn.Server):
             await asyncio.sleep(min(seconds, _TICK))
 
 
-def _without_access_log(protocol_class: Callable[..., Any], **options: Any) -> Any:
-    protocol = protocol_class(**options)
-    protocol.access_log = False
-    return protocol
+# What follows looks at attributes of uvicorn's protocols that are public and not documented: `app`, `cycle` (the
+# request that was begun last), `cycles` (HTTP/2's) and `timeout_keep_alive_task` (the clock of an idle connection).
+# uvicorn itself says nothing of a connection but what `shutdown` does to it, which closes whatever is idle. Where a
+# protocol lacks them it counts as one that has not had a request yet.
+
+
+def _patience(connection: Any) -> float | None:
+    """How long a connection that waits for a request is kept, in seconds; None for one that answers a request."""
+    cycle = getattr(connection, "cycle", None)
+    if cycle is None:
+        streams = getattr(connection, "cycles", None)
+        return _REQUEST_PATIENCE if streams is None else _IDLE_PATIENCE
+    if not cycle.response_complete:
+        return None
+    if getattr(connection, "timeout_keep_alive_task", None) is None:
+        # The beginning of another request has come.
+        return _REQUEST_PATIENCE
+    return _IDLE_PATIENCE
+
+
+def _make_next_the_last(connection: Any) -> None:
+    """Have a connection of HTTP/1.1 close after the response to the next request, and say so in it."""
+    if hasattr(connection, "cycle"):
+        connection.app = functools.partial(_answer_and_close, connection, connection.app)
+
+
+async def _answer_and_close(connection: Any, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    # It counts for the request that has come last: one that was sent behind this one, in a pipeline, is answered too.
+    if _patience(connection) is None:
+        connection.shutdown()
+    await app(scope, receive, send)
+
+
+def _socket_of(connection: Any) -> Any:
+    return connection.transport.get_extra_info("socket")
 
 
 async def _answer_unavailable(scope: Scope, send: Send) -> None:

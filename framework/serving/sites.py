@@ -11,6 +11,8 @@ import stat
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+from framework.serving.arrivals import hold_back
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,11 +29,26 @@ class Site(NamedTuple):
     authority: str
     path: str | None = None
     inode: int | None = None
+    #: Whether the sockets were made here, and nobody else accepts from them.
+    is_own: bool = False
+
+    def hold_back(self) -> None:
+        """Before the end: let no more connections begin, as far as that is possible; those that wait can be accepted.
+
+        A Unix path is removed. A socket that the program has made stays as it is: others may have it too.
+        """
+        if self.is_own:
+            for sock in self.sockets:
+                hold_back(sock)
+        self._remove_path()
 
     def close(self) -> None:
         """Close the sockets, and remove the Unix path if it is still the one that was bound here."""
         for sock in self.sockets:
             sock.close()
+        self._remove_path()
+
+    def _remove_path(self) -> None:
         if self.path is not None:
             with contextlib.suppress(OSError):
                 if os.stat(self.path).st_ino == self.inode:  # noqa: PTH116
@@ -79,7 +96,7 @@ async def bind_tcp(
         raise
     # Port 0 has become a real one.
     bound_port = sockets[0].getsockname()[1]
-    return Site(sockets, _authority(host or "0.0.0.0", bound_port))  # noqa: S104 (shown, not bound)
+    return Site(sockets, _authority(host or "0.0.0.0", bound_port), is_own=True)  # noqa: S104 (shown, not bound)
 
 
 def _listen(
