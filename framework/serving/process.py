@@ -170,6 +170,8 @@ class ServingProcess:
                 self._announce(sites)
                 await server.main_loop()
             finally:
+                for site in sites:
+                    site.hold_back()
                 await server.shutdown([sock for site in sites for sock in site.sockets])
         finally:
             for site in sites:

@@ -99,6 +99,7 @@ class Supervisor:
     ) -> None:
         self._task = task
         self._count = count
+        self._sites = sites
         self._sockets = [sock for site in sites for sock in site.sockets]
         self._announce = announce
         self._announced = False
@@ -228,6 +229,9 @@ class Supervisor:
     def _stop(self) -> None:
         self._stops += 1
         self._stop_watching.set()
+        # What has been queued by now is the workers' to accept. Nobody would take what came later.
+        for site in self._sites:
+            site.hold_back()
         for worker in self._workers:
             if self._stops < _KILLING_SIGNAL:
                 worker.stop()
