@@ -1,12 +1,12 @@
 """granian in a running loop, with aiohttp's way to stop (see `framework.serving.server`).
 
-granian's own embedded server listens at one address; here there is one of them for each bound socket.
+granian's own embedded server listens at one address; here there is one of them for each bound socket. Its parts that
+take a socket are not documented: they are those of granian 2.8.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from framework.serving.tls import CertificateFiles
-    from framework.typedefs import ASGIApp
+    from framework.typedefs import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["GranianServer"]
-
-logger = logging.getLogger("framework.server")
 
 # How long the connections may take to end when no request is left, in seconds.
 _CLOSING_GRACE = 2.0
@@ -62,7 +60,7 @@ class GranianServer:
         http2: bool,
         access_log: Any,
     ) -> None:
-        self._requests = InFlight(app, access_log)
+        self._requests = InFlight(_ClosableSockets(app), access_log)
         self._on_shutdown = on_shutdown
         self._shutdown_timeout = shutdown_timeout
         self._options: dict[str, Any] = {
@@ -128,20 +126,77 @@ class GranianServer:
                 raise RuntimeError("granian has ended by itself; its log says why")
 
     async def shutdown(self, sockets: list[socket.socket]) -> None:
-        """Stop, in aiohttp's order. `force_exit` ends the wait for handlers at once."""
-        for server in self._servers:
-            server.stop()  # type: ignore[no-untyped-call]
-        for sock in sockets:
-            sock.close()
+        """Stop, in aiohttp's order but for one thing: on_shutdown runs first. `force_exit` ends the wait for handlers.
+
+        When granian stops listening it drops its WebSockets, which could not be closed then.
+        """
         try:
             await self._on_shutdown()
         finally:
+            for server in self._servers:
+                server.stop()  # type: ignore[no-untyped-call]
+            for sock in sockets:
+                sock.close()
             await self._requests.finish(self._shutdown_timeout)
             if self._tasks:
                 _, waiting = await asyncio.wait(self._tasks, timeout=_CLOSING_GRACE)
                 for task in waiting:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class _ClosableSockets:
+    """Has a WebSocket closed while its handler receives.
+
+    granian's close waits for a pending receive to end, which it never does unless the client sends something.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        pending: Any = None
+        closing: asyncio.Event | None = None
+        code = 1005
+
+        async def receive_until_close() -> Message:
+            nonlocal pending
+            if closing is None:
+                # One of granian's own futures.
+                pending = receive()
+                try:
+                    return await pending  # type: ignore[no-any-return]
+                except asyncio.CancelledError:
+                    if closing is None:
+                        raise
+                finally:
+                    pending = None
+            await closing.wait()
+            return {"type": "websocket.disconnect", "code": code}
+
+        async def close_at_once(message: Message) -> None:
+            nonlocal closing, code
+            if message["type"] != "websocket.close" or closing is not None:
+                await send(message)
+                return
+            closing = asyncio.Event()
+            code = message.get("code") or 1000
+            if pending is not None:
+                pending.cancel()
+            try:
+                await send(message)
+            finally:
+                closing.set()
+
+        try:
+            await self._app(scope, receive_until_close, close_at_once)
+        finally:
+            if closing is not None:
+                # The end of the handler would close the socket without the code.
+                await closing.wait()
 
 
 class _BoundServer(EmbeddedServer):
