@@ -30,8 +30,8 @@ Rows = list[tuple[str, str]]
 _MAX_ROWS: Final = 100
 _MAX_VALUE: Final = 1000
 
-#: Whose code calls the application: none of them says so in the scope.
-_CALLERS: Final = ("uvicorn", "hypercorn", "granian", "daphne", "anycorn", "httpx", "httpx2", "starlette")
+#: Whose calls are below the application's own: no server says in the scope which one it is.
+_SERVERS: Final = ("uvicorn", "hypercorn", "granian", "daphne", "anycorn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,15 @@ def describe_request(scope: Scope) -> Asked:
 def describe_environment() -> Rows:
     """What the program runs on."""
     loop = type(asyncio.get_running_loop())
-    return [
+    rows = [
         ("Python", f"{platform.python_implementation()} {platform.python_version()} on {sys.platform}"),
         ("framework", framework.__version__),
-        ("Server", _caller()),
+        ("Server", _server()),
         ("Event loop", f"{loop.__module__}.{loop.__qualname__}"),
         ("Process", str(os.getpid())),
-        ("Working directory", _guarded(lambda: str(Path.cwd()))),
+        ("Working directory", _guarded(Path.cwd)),
     ]
+    return [(name, value) for name, value in rows if value]
 
 
 def _route(route: Any) -> Rows:
@@ -145,15 +146,16 @@ def _rows(pairs: Iterator[tuple[str, str]]) -> Rows:
     return [*rows, ("…", f"{more} more")] if more else rows
 
 
-def _caller() -> str:
+def _server() -> str:
+    """The name and the version of the server that has called; empty where that is none of those that are known."""
     for frame, _ in traceback.walk_stack(None):
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package in _CALLERS:
+        if package in _SERVERS:
             try:
                 return f"{package} {version(package)}"
             except PackageNotFoundError:
                 return package
-    return "not known"
+    return ""
 
 
 def _guarded(ask: Callable[[], Any]) -> str:

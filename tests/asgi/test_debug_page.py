@@ -8,12 +8,15 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from html import unescape
+from importlib.metadata import version
 
+import httpx
 import pytest
 
 import framework
-from framework import web
+from framework import testing, web
 from tests.driver import Driver
+from tests.test_docs import blocks, run
 
 HTML = (b"accept", b"text/html,application/xhtml+xml;q=0.9")
 
@@ -292,6 +295,20 @@ async def test_the_traceback_as_text_is_on_the_page() -> None:
     assert shown is not None
     assert unescape(shown[1]).splitlines()[-1] == "LookupError: no such thing"
     assert "LookupError: no such thing" in text
+
+
+async def test_the_program_of_the_document() -> None:
+    page = await page_of(run(blocks("docs/debugging.md")[0]).app, "/orders/17?currency=EUR&access_token=8b1a9953")
+    assert origins(page) == [("Caused by", "TypeError")]
+    assert "Order 17 cannot be priced" in page
+    assert "A fruit without a price is out of season." in page
+    assert "8b1a9953" not in page
+
+
+async def test_the_server_is_named() -> None:
+    async with testing.server(failing(LookupError())) as server, httpx.AsyncClient() as client:
+        page = (await client.get(str(server.url), headers={"Accept": "text/html"})).text
+    assert f'<th scope="row">Server</th><td>uvicorn {version("uvicorn")}</td>' in page
 
 
 # Bounds
