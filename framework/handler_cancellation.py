@@ -49,7 +49,7 @@ class HandlerCancellation:
 
     def watch(self, request: Request) -> None:
         """Watch the client of the current task, once it has waited for a while."""
-        if self._watching:
+        if self._watching or self._soon is not None:
             return
         self._find_task()
         if self._left:
@@ -62,6 +62,7 @@ class HandlerCancellation:
         """The task waits no more: do not begin to watch, unless that was done."""
         if not self._watching and self._soon is not None:
             self._soon.cancel()
+            self._soon = None
 
     def _begin(self, request: Request) -> None:
         self._watching = True

@@ -200,7 +200,10 @@ class HTTPResponder:
         if not isinstance(exc, HTTPException):
             # What was to follow the handler's success has nothing to follow.
             request.background = None
+        cancellation = request.cancellation
         try:
+            if cancellation is not None:
+                cancellation.watch(request)
             response, raised = await self._answer(request, exc)
             await self._send(request, response, raised)
         except ClientConnectionResetError:
@@ -214,6 +217,9 @@ class HTTPResponder:
                 raise
             self._log(request, failure)
             await self._send_bare(request, error_response(request, 500, failure if self._is_debug() else None))
+        finally:
+            if cancellation is not None:
+                cancellation.rest()
 
     def _is_for_client(self, request: Request) -> bool:
         """Whether the client, which has left, is all that a request was cancelled for."""
