@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from contextvars import ContextVar
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,13 @@ __all__ = [
     "import_attribute",
     "load_application",
     "made_by",
+    "module_being_imported",
 ]
 
 #: What `load_application` looks for, in this order, in a module that is named without an attribute.
 DEFAULT_NAMES = ("app", "make_app", "create_app")
+
+_being_imported: ContextVar[str | None] = ContextVar("_being_imported", default=None)
 
 _DOTTED_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -131,7 +135,13 @@ def _say_module_of_path(import_string: str) -> str:
     )
 
 
+def module_being_imported() -> str | None:
+    """The name of the module that is being imported for its application, to those whom it calls meanwhile."""
+    return _being_imported.get()
+
+
 def _import(module_name: str) -> Any:
+    token = _being_imported.set(module_name)
     try:
         # importlib.import_module would leave its own frames in the tracebacks of what the module raises.
         __import__(module_name)
@@ -141,6 +151,8 @@ def _import(module_name: str) -> Any:
             # An import that failed within the module, or within its package.
             raise
         raise ImportStringError(_say_no_such_module(module_name, exc.name)) from None
+    finally:
+        _being_imported.reset(token)
     return sys.modules[module_name]
 
 

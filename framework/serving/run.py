@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framework.serving.access_log import AbstractAccessLogger, AccessLogger, access_logger
+from framework.serving.import_strings import module_being_imported
 from framework.serving.listening import Addresses, announce
 from framework.serving.options import check_options
 from framework.serving.process import AppOptions, ServingProcess, new_event_loop
@@ -157,6 +158,11 @@ def run_app(
 
 
 def _check_caller(handle_signals: bool) -> None:
+    if (module := module_being_imported()) is not None:
+        raise RuntimeError(
+            f"{module} calls run_app() while it is imported, and is imported to be served already; "
+            'call it below `if __name__ == "__main__":`'
+        )
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -180,8 +180,11 @@ def test_help(module: str, tmp_path: Path) -> None:
     with Command(module, tmp_path, "--help") as command:
         assert command.finish() == 0
     text = "\n".join(command.lines)
-    for option in ("entry-func", "-H HOSTNAME, --hostname HOSTNAME", "-P PORT, --port PORT", "-U PATH, --path PATH"):
-        assert re.search(re.escape(option).replace(r"HOSTNAME,\ ", r"(HOSTNAME)?,\ ?"), text), option
+    # The name of the value stands behind both forms of an option, or from Python 3.13 on behind the last.
+    for option in ("entry-func", "-h, --help", "--hostname HOSTNAME", "--port PORT", "--path PATH"):
+        assert option in text
+    for option in ("-H", "-P", "-U"):
+        assert re.search(rf"^  {option}\b", text, re.MULTILINE)
 
 
 # What only this package says.

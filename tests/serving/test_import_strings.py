@@ -263,3 +263,9 @@ def test_a_package_whose_own_import_fails(write: Write) -> None:
     write(**{"pkg2/__init__": "import pkg2.main2", "pkg2/main": SHOP})
     with pytest.raises(ModuleNotFoundError, match=r"pkg2\.main2"):
         load_application("pkg2.main2:app")
+
+
+def test_a_module_that_serves_while_it_is_imported(write: Write) -> None:
+    write(shop=SHOP + "    web.run_app(app)\n")
+    with pytest.raises(RuntimeError, match="shop calls run_app\\(\\) while it is imported"):
+        load_application("shop:app")
