@@ -125,13 +125,8 @@ def _headers(scope: Scope) -> Iterator[tuple[str, str]]:
 
 
 def _connection(scope: Scope) -> Iterator[tuple[str, str]]:
-    kind = "WebSocket over HTTP/" if scope["type"] == "websocket" else "HTTP/"
-    yield (
-        "Protocol",
-        f"{kind} over HTTP/{scope.get('http_version', '?')}"
-        if kind == "WebSocket"
-        else (f"HTTP/{scope.get('http_version', '?')}"),
-    )
+    protocol = f"HTTP/{scope.get('http_version', '?')}"
+    yield "Protocol", f"WebSocket over {protocol}" if scope["type"] == "websocket" else protocol
     yield "Scheme", str(scope.get("scheme", ""))
     for name in ("client", "server"):
         if scope.get(name):
