@@ -92,7 +92,8 @@ def _file(name: str) -> str:
     data = pkgutil.get_data(__package__, name)
     if data is None:
         raise FileNotFoundError(f"{name} of {__package__}")
-    return data.decode()
+    # As browsers read it before they compute the digest of the style.
+    return data.decode().replace("\r\n", "\n")
 
 
 def _plain(text: str) -> str:
