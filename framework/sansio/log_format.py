@@ -91,8 +91,8 @@ class _TextEscapes(dict[int, str]):
             return f"\\{character}" if character in '"\\' else character
         if 0xDC80 <= code <= 0xDCFF:
             # PEP 383: an octet that was no UTF-8.
-            code -= 0xDC00
-        if code < 0x100:
+            return f"\\x{code - 0xDC00:02x}"
+        if code < 0x80:
             return f"\\x{code:02x}"
         return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
@@ -116,8 +116,8 @@ _JSON: Final = _JSONEscapes()
 def escape_text(text: str) -> str:
     """``text`` on one line, without anything that commands a terminal or ends a quoted field.
 
-    Controls (C0, DEL, C1), line separators, marks of direction and octets that were no UTF-8 are written as ``\\x1b``
-    or ``\\u2028``, quotes and backslashes behind a backslash.
+    Controls, line separators and marks of direction are written as ``\\x1b`` or ``\\u2028``, octets that were no UTF-8
+    as ``\\xff``, quotes and backslashes behind a backslash.
     """
     if text.isprintable() and '"' not in text and "\\" not in text:
         return text

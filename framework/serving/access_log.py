@@ -14,6 +14,7 @@ application tells by an `Exchange`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import os
@@ -28,10 +29,12 @@ from urllib.parse import quote
 from framework.asgi.exchange import EXCHANGE, Exchange
 from framework.requests import Request
 from framework.responses import Response, StreamResponse, as_sent
-from framework.sansio.headers import HeaderMap, decode_headers
+from framework.sansio.headers import decode_headers
 from framework.sansio.log_format import Atom, escape_text, parse_log_format
 
 if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy
+
     from framework.typedefs import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = [
@@ -387,9 +390,9 @@ class Sent:
         return self._send(message)
 
     @property
-    def headers(self) -> HeaderMap:
+    def headers(self) -> CIMultiDictProxy[str]:
         """The response's headers."""
-        return HeaderMap(decode_headers(self._raw_headers))
+        return decode_headers(self._raw_headers)
 
     def finish(self, failed: bool) -> None:
         """Settle what the log says where nothing was answered: 500 by the server if the application ``failed``."""
@@ -404,7 +407,10 @@ class SentResponse(StreamResponse):
 
     def __init__(self, sent: Sent) -> None:
         super().__init__(status=sent.status)
-        self._headers = sent.headers
+        for name, value in sent.headers.items():
+            # An application of another kind may send what no header can hold, for the server to refuse.
+            with contextlib.suppress(ValueError):
+                self.headers.add(name, value)
         self._body_length = sent.body_length
         self._eof_sent = True
 
