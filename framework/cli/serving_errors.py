@@ -38,7 +38,8 @@ def explain(exc: Exception, host: str | Sequence[str] | None, path: str | Sequen
         return f"{exc.filename}: {reason}"
     if (address := _BIND_ERROR.search(reason)) is not None:
         return _explain_address(exc, address["host"], int(address["port"]), reason)
-    if path is not None and host is None:
+    if path is not None:
+        # What is wrong with a host says so.
         return f"cannot listen at {_listed(path)}: {reason}"
     return reason
 
