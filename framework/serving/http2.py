@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.zttp_h2_impl import ZttpH2Protocol
 
@@ -99,14 +99,13 @@ class EitherProtocol(asyncio.Protocol):
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 (for the type checker)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         ssl_object = transport.get_extra_info("ssl_object")
         if ssl_object is not None:
             self._hand_on(http2=ssl_object.selected_alpn_protocol() == "h2")
             return
         self._connections.add(self)
-        self._timer = asyncio.get_running_loop().call_later(self._patience, transport.close)
+        self._timer = asyncio.get_running_loop().call_later(self._patience, self.transport.close)
 
     def data_received(self, data: bytes) -> None:
         self._received += data

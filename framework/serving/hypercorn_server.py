@@ -1,4 +1,8 @@
-"""hypercorn in a running loop, with aiohttp's way to stop (see `framework.serving.server`)."""
+"""hypercorn in a running loop, with aiohttp's way to stop (see `framework.serving.server`).
+
+hypercorn's own `serve` waits for every connection before it says a word of the end to the application. Here it has the
+connections, one by one, and listening and stopping are done here.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-import hypercorn.asyncio
-from hypercorn.config import Config, Sockets
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+from hypercorn.utils import wrap_app
 
 from framework.serving.in_flight import InFlight
 
@@ -16,11 +22,11 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
 
-    from framework.typedefs import ASGIApp, Receive, Scope, Send
+    from framework.typedefs import ASGIApp
 
 __all__ = ["HypercornServer"]
 
-# How long connections without a request may take to end, in seconds.
+# How long connections without a request may take to send what they hold, in seconds.
 _CLOSING_GRACE = 2.0
 
 
@@ -51,17 +57,17 @@ class HypercornServer:
         self._requests = InFlight(app, access_log)
         self._on_shutdown = on_shutdown
         self._shutdown_timeout = shutdown_timeout
-        self._config = config = _BoundConfig(ssl_context)
-        config.backlog = backlog
-        config.keep_alive_timeout = keepalive_timeout
-        # `shutdown` keeps the time, from the moment on_shutdown has run.
-        config.graceful_timeout = 1e6
+        self._backlog = backlog
+        self._ssl_context = ssl_context
+        self._config = Config()
+        self._config.keep_alive_timeout = keepalive_timeout
         # A logger of its own as it is: for a name, or for "-", hypercorn would replace its handlers.
-        config.errorlog = logging.getLogger("hypercorn.error")
-        config.accesslog = None
-        self._listening = asyncio.Event()
-        self._stop = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._config.errorlog = logging.getLogger("hypercorn.error")
+        self._config.accesslog = None
+        self._app = wrap_app(self._requests, self._config.wsgi_max_body_size, "asgi")  # type: ignore[arg-type]
+        self._context = WorkerContext(None)
+        self._servers: list[asyncio.Server] = []
+        self._connections: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
 
     @property
     def exit_reason(self) -> BaseException | None:
@@ -80,86 +86,56 @@ class HypercornServer:
 
     async def startup(self, sockets: list[socket.socket]) -> None:
         """Accept connections."""
-        self._config.listeners = sockets
-        self._task = asyncio.create_task(
-            hypercorn.asyncio.serve(
-                self._answer,  # type: ignore[arg-type]  # hypercorn's messages are TypedDicts
-                self._config,
-                shutdown_trigger=self._wait_for_stop,
-                mode="asgi",
-            )
-        )
-        await _first(self._task, self._listening.wait())
+        options: dict[str, Any] = {"backlog": self._backlog}
+        if self._ssl_context is not None:
+            options |= {"ssl": self._ssl_context, "ssl_handshake_timeout": self._config.ssl_handshake_timeout}
+        for sock in sockets:
+            self._servers.append(await asyncio.start_server(self._serve_connection, sock=sock, **options))
 
     async def main_loop(self) -> None:
         """Serve, until a handler asks for the end of the process."""
-        if self._task is not None:
-            await _first(self._task, self._requests.exit_asked.wait())
+        await self._requests.exit_asked.wait()
 
     async def shutdown(self, sockets: list[socket.socket]) -> None:
         """Stop, in aiohttp's order. `force_exit` ends the wait for handlers at once."""
-        self._stop.set()
-        # hypercorn closes them, and tells idle connections, as soon as it has heard of it.
-        for _ in range(100):
-            if all(sock.fileno() == -1 for sock in sockets):
-                break
-            await asyncio.sleep(0)
+        for server in self._servers:
+            server.close()
         for sock in sockets:
             sock.close()
+        # Idle connections are closed, and the others after their response.
+        await self._context.terminated.set()
         try:
             await self._on_shutdown()
         finally:
             await self._requests.finish(self._shutdown_timeout)
-            if self._task is not None:
-                # What has been answered is on its way out, and clients that send half a request are not waited for.
-                done, _ = await asyncio.wait([self._task], timeout=_CLOSING_GRACE)
-                self._task.cancel()
-                await asyncio.wait([self._task], timeout=_CLOSING_GRACE)
-                if done and not self._task.cancelled():
-                    self._task.result()
+            await self._close_connections()
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            await self._requests(scope, receive, send)
-            return
-        for stage in ("startup", "shutdown"):
-            await receive()
-            await send({"type": f"lifespan.{stage}.complete"})
+    async def _close_connections(self) -> None:
+        """Let go what has been answered, and drop the rest: half a request, or a TLS client that says no goodbye."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _CLOSING_GRACE
+        while (
+            any(not _is_flushed(writer) for writer in self._connections.values())
+            and loop.time() < deadline
+            and not self.force_exit
+        ):
+            await asyncio.wait(self._connections, timeout=0.05, return_when=asyncio.FIRST_COMPLETED)
+        for writer in self._connections.values():
+            writer.transport.abort()
+        if self._connections:
+            await asyncio.wait(self._connections, timeout=_CLOSING_GRACE)
 
-    async def _wait_for_stop(self) -> None:
-        # hypercorn calls it when everything listens.
-        self._listening.set()
-        await self._stop.wait()
-
-
-class _BoundConfig(Config):
-    """A configuration with sockets that are bound, and a context that is made."""
-
-    def __init__(self, ssl_context: ssl.SSLContext | None) -> None:
-        super().__init__()
-        self.listeners: list[socket.socket] = []
-        self._context = ssl_context
-
-    @property
-    def ssl_enabled(self) -> bool:
-        return self._context is not None
-
-    def create_ssl_context(self) -> ssl.SSLContext | None:
-        return self._context
-
-    def create_sockets(self) -> Sockets:
-        if self.ssl_enabled:
-            return Sockets(self.listeners, [], [])
-        return Sockets([], self.listeners, [])
+    async def _serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (for the type checker: this runs in a coroutine)
+        self._connections[task] = writer
+        try:
+            loop = asyncio.get_running_loop()
+            await TCPServer(self._app, loop, self._config, self._context, {}, reader, writer)
+        finally:
+            del self._connections[task]
 
 
-async def _first(server: asyncio.Task[None], event: Any) -> None:
-    """Wait for the event; what ends the server before is raised."""
-    waiting = asyncio.ensure_future(event)
-    try:
-        await asyncio.wait([server, waiting], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()
-    if server.done():
-        server.result()
-        raise RuntimeError("hypercorn has ended by itself")
+def _is_flushed(writer: asyncio.StreamWriter) -> bool:
+    transport = writer.transport
+    return transport.is_closing() and not transport.get_write_buffer_size()

@@ -23,6 +23,20 @@ if TYPE_CHECKING:
 __all__ = ["AppOptions", "ServingProcess", "new_event_loop"]
 
 
+logger = logging.getLogger("framework.server")
+
+# How long an end may take that was told to hurry, in seconds: the cancelled handlers' part (`framework.serving.server`)
+# and the cleanup.
+_HURRIED = 3.0
+
+# How long tasks that the program has left may take to end when they are cancelled, in seconds; and in a hurry.
+_LAST_GRACE = 5.0
+_HURRIED_GRACE = 1.0
+
+# How often a wait looks whether it has been told to hurry, in seconds.
+_TICK = 0.05
+
+
 class AppOptions(NamedTuple):
     """What `run_app` sets of the application, and how its requests are logged."""
 
@@ -68,6 +82,7 @@ class ServingProcess:
         self._server: ServerInLoop | None = None
         self._main_task: asyncio.Task[None] | None = None
         self._stopped = False
+        self._hurried = False
         self._exit_reason: BaseException | None = None
 
     def run(self, loop: asyncio.AbstractEventLoop, app: Application | Awaitable[Application]) -> None:
@@ -100,22 +115,29 @@ class ServingProcess:
                 # Told to stop before it had begun.
                 app.close()
             try:
-                _cancel_leftover_tasks(loop)
+                _cancel_leftover_tasks(loop, _HURRIED_GRACE if self._hurried else _LAST_GRACE)
                 loop.run_until_complete(loop.shutdown_asyncgens())
             finally:
                 asyncio.set_event_loop(None)
                 loop.close()
 
     def stop(self) -> None:
-        """Shut down; said again, without waiting for handlers, and a third time, without waiting for the cleanup.
+        """Shut down; said again, at once; and a third time, without the cleanup.
+
+        At once is: handlers, background tasks and an `on_shutdown` that runs are cancelled and get a second to end, and
+        what the cleanup has not done three seconds after this was said is given up.
 
         For callbacks of the loop.
         """
-        if self._stopped and self._server is not None and not self._server.force_exit:
-            self._server.force_exit = True
+        if self._stopped and not self._hurried and self._server is not None:
+            self._hurried = self._server.force_exit = True
+            asyncio.get_running_loop().call_later(_HURRIED, self._give_up)
             return
-        # The first time, or for a cleanup that hangs.
         self._stopped = True
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """End what the main task does now: serving, waiting, or a cleanup that hangs."""
         if self._main_task is not None:
             self._main_task.cancel()
 
@@ -145,13 +167,25 @@ class ServingProcess:
                 await self._serve(app)
             finally:
                 try:
-                    await app.finish_background(self._server_options.shutdown_timeout)
+                    await self._finish_background(app)
                 finally:
                     await app.close()
         finally:
             loop = asyncio.get_running_loop()
             for number in signals:
                 loop.remove_signal_handler(number)
+
+    async def _finish_background(self, app: Application) -> None:
+        waiting = asyncio.ensure_future(app.finish_background(self._server_options.shutdown_timeout))
+        try:
+            while not waiting.done() and not self._hurried:
+                await asyncio.wait([waiting], timeout=_TICK)
+        finally:
+            if not waiting.done():
+                waiting.cancel()
+                await app.finish_background(0)
+        if waiting.done() and not waiting.cancelled():
+            waiting.result()
 
     def _configure(self, app: Application) -> None:
         options = self._app_options
@@ -200,14 +234,16 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-def _cancel_leftover_tasks(loop: asyncio.AbstractEventLoop) -> None:
+def _cancel_leftover_tasks(loop: asyncio.AbstractEventLoop, seconds: float) -> None:
     tasks = asyncio.all_tasks(loop)
     if not tasks:
         return
     for task in tasks:
         task.cancel()
-    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-    for task in tasks:
+    ended, stubborn = loop.run_until_complete(asyncio.wait(tasks, timeout=seconds))
+    if stubborn:
+        logger.error("%d tasks did not end when they were cancelled: %s", len(stubborn), stubborn)
+    for task in ended:
         if not task.cancelled() and (exc := task.exception()) is not None:
             loop.call_exception_handler(
                 {"message": "a task failed when run_app() cancelled it at its end", "exception": exc, "task": task}

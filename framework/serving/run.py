@@ -68,7 +68,8 @@ def run_app(
     """Serve `app`, and return when it has been told to stop and has shut down cleanly.
 
     SIGINT (Ctrl+C) and SIGTERM stop it: it stops listening, runs `on_shutdown`, waits for the handlers that still run,
-    and runs the cleanup. A second signal cancels these handlers without waiting, a third gives up the cleanup.
+    and runs the cleanup. A second signal ends it at once: handlers are cancelled and get a second to end, and a cleanup
+    that takes longer than three is given up. A third does not wait for that either.
 
     The parameters from `workers` on are not aiohttp's. Workers are processes of their own, and so is the one that
     `reload` starts anew: they load the application by its name, so `app` has to be an import string, and a program

@@ -70,6 +70,11 @@ def check_server(options: ServerOptions) -> None:
             "granian cannot use an ssl_context, which is Python's: give run_app() the files instead, "
             "ssl_certfile='cert.pem', ssl_keyfile='key.pem', or server='uvicorn'"
         )
+    if name == "granian" and options.certificate is not None and options.certificate.password is not None:
+        raise ValueError(
+            "granian ends its process at every encrypted key (2.8): decrypt it, openssl pkey -in key.pem -out "
+            "decrypted.pem, or use server='uvicorn'"
+        )
     module, install = _NEEDED.get((name, options.http2)) or _NEEDED[name, False]
     try:
         importlib.import_module(module)

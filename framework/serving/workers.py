@@ -6,8 +6,8 @@ runs startup and cleanup of its own, and stops in aiohttp's order.
 
 Workers are told to stop through pipes, and hear by them if the supervisor has gone. Signals mean this to it:
 
-- SIGINT, SIGTERM: every worker stops. Again: without waiting for handlers. A third time: without waiting for the
-  cleanup. After that they are killed.
+- SIGINT, SIGTERM: every worker stops. Again: at once, without waiting for handlers, nor long for the cleanup. A third
+  time: without the cleanup. After that they are killed.
 - SIGHUP (not while reloading): the workers are replaced one by one, each when its successor accepts connections.
 """
 

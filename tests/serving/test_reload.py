@@ -140,8 +140,12 @@ def test_which_files_are_watched(tmp_path: Path, watcher: object) -> None:
     (tmp_path / "package" / "other.py").write_text("")
     seen: queue.SimpleQueue[Path] = queue.SimpleQueue()
     stop = threading.Event()
-    arguments = (tmp_path, stop, lambda paths: [seen.put(path) for path in paths])
-    thread = threading.Thread(target=watcher, args=arguments)
+
+    def note(paths: list[Path]) -> None:
+        for path in paths:
+            seen.put(path)
+
+    thread = threading.Thread(target=watcher, args=(tmp_path, stop, note))
     thread.start()
     try:
         # Until it watches, nobody knows.
@@ -155,7 +159,7 @@ def test_which_files_are_watched(tmp_path: Path, watcher: object) -> None:
         (tmp_path / "package" / "old.py").unlink()
         (tmp_path / "package" / "other.py").write_text("1")
         (tmp_path / "package" / "new.py").write_text("1")
-        found = set()
+        found: set[str] = set()
         wanted = {"old.py", "other.py", "new.py"}
         while not wanted <= found:
             found.add(seen.get(timeout=PATIENCE).name)

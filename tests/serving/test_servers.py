@@ -318,5 +318,5 @@ def test_a_package_that_is_missing_is_named(
 
 
 def test_granian_takes_files_and_no_context() -> None:
-    with pytest.raises(ValueError, match="ssl_certfile='cert.pem'"):
+    with pytest.raises(ValueError, match=r"ssl_certfile='cert\.pem'"):
         web.run_app(NOT_AN_APP, server="granian", ssl_context=ssl.create_default_context())

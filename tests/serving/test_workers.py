@@ -253,7 +253,9 @@ def test_unix_path(tmp_path: Path) -> None:
 def test_a_program_without_its_guard_is_told(tmp_path: Path) -> None:
     (tmp_path / "hello.py").write_text(APP)
     (tmp_path / "main.py").write_text("from framework import web\nweb.run_app('hello:app', port=0, workers=2)\n")
-    with Program("import sys, subprocess; sys.exit(subprocess.call([sys.executable, 'main.py']))", cwd=tmp_path) as program:
+    with Program(
+        "import sys, subprocess; sys.exit(subprocess.call([sys.executable, 'main.py']))", cwd=tmp_path
+    ) as program:
         assert program.finish() == 1
     assert 'call it below `if __name__ == "__main__":`' in program.stderr()
 
@@ -270,6 +272,7 @@ def test_the_access_log_of_a_worker(tmp_path: Path) -> None:
 
 
 APPLICATION = web.Application()
+UNNAMED = logging.Logger("mine")  # noqa: LOG001
 
 
 @pytest.mark.parametrize(
@@ -279,7 +282,7 @@ APPLICATION = web.Application()
         (APPLICATION, {"reload": True}, TypeError, r'web.run_app\("module:app", reload=True\)'),
         ("hello:app", {"workers": 0}, ValueError, "at least one"),
         ("hello:app", {"workers": 2, "ssl_context": ssl.create_default_context()}, ValueError, "ssl_certfile="),
-        ("hello:app", {"workers": 2, "access_log": logging.Logger("mine")}, TypeError, r"logging.getLogger\(\)"),
+        ("hello:app", {"workers": 2, "access_log": UNNAMED}, TypeError, r"logging.getLogger\(\)"),
         ("hello:app", {"workers": 2, "access_log_class": object}, TypeError, "AbstractAccessLogger"),
     ],
 )
