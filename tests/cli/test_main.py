@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -13,6 +14,8 @@ import pytest
 import framework
 from framework.cli.main import main
 from tests.cli.conftest import Write
+
+PROJECT = Path(__file__).parents[2]
 
 
 def usage_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -58,7 +61,7 @@ def test_python_m_framework_is_the_same() -> None:
 
 
 def test_the_script_is_there() -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
     module, _, function = project["project"]["scripts"]["framework"].partition(":")
     assert getattr(import_module(module), function) is main
 
@@ -121,3 +124,12 @@ def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("command", ["run", "routes"])
+def test_the_document_has_every_option(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    options = set(re.findall(r"--[a-z][a-z0-9-]+", capsys.readouterr().out)) - {"--help"}
+    document = (PROJECT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert [option for option in sorted(options) if not re.search(rf"{option}\b", document)] == []
