@@ -131,8 +131,102 @@ def test_a_second_signal_cancels_without_waiting() -> None:
     assert program.stderr() == ""
 
 
-def test_a_third_signal_gives_up_a_cleanup_that_hangs() -> None:
+def test_a_second_signal_leaves_a_handler_that_ignores_it() -> None:
     source = """
+    import asyncio
+    from framework import web
+
+    async def stay(request):
+        print("began")
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                print("cancelled")
+
+    async def on_cleanup(app):
+        print("on_cleanup")
+
+    app = web.Application()
+    app.router.add_get("/", stay)
+    app.on_cleanup.append(on_cleanup)
+    web.run_app(app, host="127.0.0.1", port=0, shutdown_timeout=1e6)
+    """
+    with Program(source) as program, ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(program.client.get, program.url())
+        program.read_until("began")
+        program.send(signal.SIGINT)
+        program.send(signal.SIGTERM)
+        with pytest.raises(httpx.TransportError):
+            answer.result()
+        assert program.finish() == 0
+    assert program.lines[-3:] == ["cancelled", "on_cleanup", "cancelled"]
+    assert "1 request handlers did not end when they were cancelled" in program.stderr()
+
+
+def test_a_second_signal_cancels_an_on_shutdown_that_hangs() -> None:
+    source = """
+    import asyncio
+    from framework import web
+
+    async def hang(app):
+        print("on_shutdown")
+        await asyncio.Event().wait()
+
+    async def on_cleanup(app):
+        print("on_cleanup")
+
+    app = web.Application()
+    app.on_shutdown.append(hang)
+    app.on_cleanup.append(on_cleanup)
+    web.run_app(app, host="127.0.0.1", port=0)
+    """
+    with Program(source) as program:
+        program.url()
+        program.send(signal.SIGINT)
+        program.read_until("on_shutdown")
+        program.send(signal.SIGINT)
+        assert program.finish() == 0
+    assert program.lines[-2:] == ["on_shutdown", "on_cleanup"]
+    assert "on_shutdown was cancelled" in program.stderr()
+
+
+def test_a_second_signal_cancels_background_tasks() -> None:
+    source = """
+    import asyncio
+    from framework import web
+
+    async def work():
+        print("working")
+        await asyncio.Event().wait()
+
+    async def start(request):
+        request.add_background_task(work)
+        return web.Response()
+
+    async def on_shutdown(app):
+        print("on_shutdown")
+
+    async def on_cleanup(app):
+        print("on_cleanup")
+
+    app = web.Application()
+    app.router.add_get("/", start)
+    app.on_shutdown.append(on_shutdown)
+    app.on_cleanup.append(on_cleanup)
+    web.run_app(app, host="127.0.0.1", port=0, shutdown_timeout=1e6)
+    """
+    with Program(source) as program:
+        program.client.get(program.url())
+        program.read_until("working")
+        program.send(signal.SIGINT)
+        program.read_until("on_shutdown")
+        program.send(signal.SIGINT)
+        assert program.finish() == 0
+    assert program.lines[-2:] == ["on_shutdown", "on_cleanup"]
+
+
+CLEANUP_HANGS = """
     import asyncio
     from framework import web
 
@@ -143,8 +237,20 @@ def test_a_third_signal_gives_up_a_cleanup_that_hangs() -> None:
     app = web.Application()
     app.on_cleanup.append(hang)
     web.run_app(app, host="127.0.0.1", port=0)
-    """
-    with Program(source) as program:
+"""
+
+
+def test_a_second_signal_gives_up_a_cleanup_that_hangs() -> None:
+    with Program(CLEANUP_HANGS) as program:
+        program.url()
+        program.send(signal.SIGINT)
+        program.read_until("cleaning up")
+        program.send(signal.SIGINT)
+        assert program.finish() == 0
+
+
+def test_a_third_signal_does_so_at_once() -> None:
+    with Program(CLEANUP_HANGS) as program:
         program.url()
         program.send(signal.SIGINT)
         program.read_until("cleaning up")
