@@ -115,8 +115,8 @@ class Server(uvicorn.Server):
         self._on_shutdown = on_shutdown
         #: When the end began, by the monotonic clock.
         self._ending_since: float | None = None
-        #: Of connections; those that still shake hands have no transport.
-        self._protocols: weakref.WeakSet[Any] = weakref.WeakSet()
+        #: When connections began, by the monotonic clock. Those that still shake hands have no transport.
+        self._protocols: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
         #: The websockets that were told to close.
         self._told: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -154,7 +154,7 @@ class Server(uvicorn.Server):
 
     def _track(self, make_protocol: Callable[..., Any], **options: Any) -> asyncio.Protocol:
         protocol: asyncio.Protocol = make_protocol(**options)
-        self._protocols.add(protocol)
+        self._protocols[protocol] = time.monotonic()
         return protocol
 
     def _make_http_protocol(self, protocol_class: Callable[..., Any], **options: Any) -> Any:
@@ -235,11 +235,13 @@ class Server(uvicorn.Server):
                 connection.transport.is_closing() and not connection.transport.get_write_buffer_size()
                 for connection in self.server_state.connections
             )
-            or (
-                self._ending_for() < _REQUEST_PATIENCE
-                and any(protocol.transport is None for protocol in self._protocols)
-            )
+            or self._is_shaking_hands()
         )
+
+    def _is_shaking_hands(self) -> bool:
+        """Whether a connection has begun less than a second ago, and its TLS handshake has not come to an end."""
+        since = time.monotonic() - _REQUEST_PATIENCE
+        return any(began > since and protocol.transport is None for protocol, began in list(self._protocols.items()))
 
     def _ending_for(self) -> float:
         """For how long the end has been going on, in seconds."""
