@@ -13,6 +13,7 @@ import pytest
 from framework import web
 from framework.serving.access_log import make_access_log
 from framework.typedefs import ASGIApp, Message, Receive, Scope, Send
+from tests.contract.backends import UvicornBackend
 from tests.driver import Driver
 
 LOGGER = logging.getLogger("tests.access")
@@ -339,3 +340,15 @@ async def test_a_middleware_whose_log_is_disabled() -> None:
 def test_a_middleware_with_a_wrong_class() -> None:
     with pytest.raises(TypeError, match="must be a subclass"):
         saying().add_asgi_middleware(web.AccessLogMiddleware, access_log_class=object)  # type: ignore[arg-type]
+
+
+async def test_under_a_server_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, LOGGER.name)
+    app = saying()
+    app.add_asgi_middleware(web.AccessLogMiddleware, access_log=LOGGER, access_log_format="%a %r %s")
+    backend = UvicornBackend()
+    async with backend.client(app) as client:
+        assert (await client.get("/")).text == "hello"
+        await client.get("/missing")
+    lines = [record.getMessage() for record in caplog.records if record.name == LOGGER.name]
+    assert lines == ["127.0.0.1 GET / HTTP/1.1 200", "127.0.0.1 GET /missing HTTP/1.1 404"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
+from typing import Any
 
 import pytest
 
+from framework import web
 from tests.serving.program import Program
 
 SETUP = """
@@ -73,3 +76,45 @@ def test_in_debug_mode_requests_are_shown(debug: str) -> None:
     web.run_app(app, loop=loop, **options)
     """
     assert (LINE in log_of_one_request(source)) == (debug != "pass")
+
+
+def test_a_format() -> None:
+    source = """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    web.run_app(app, access_log_format="%r|%s|%{Content-Length}o|%%", **options)
+    """
+    assert log_of_one_request(source) == "GET / HTTP/1.1|200|5|%"
+
+
+def test_a_class() -> None:
+    source = """
+    class Mine(web.AbstractAccessLogger):
+        def log(self, request, response, time):
+            self.logger.warning("%s %s %s", request.match_info.handler.__name__, response.status, self.log_format)
+
+    web.run_app(app, access_log_class=Mine, access_log_format="as it likes", **options)
+    """
+    assert log_of_one_request(source) == "hello 200 as it likes"
+
+
+def test_json() -> None:
+    source = """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    web.run_app(app, access_log_class=web.JSONAccessLogger, **options)
+    """
+    line = json.loads(log_of_one_request(source))
+    assert (line["route"], line["status"], line["bytes"]) == ("/", 200, 5)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [({"access_log_class": object}, TypeError), ({"access_log_format": "%{HOME}e"}, KeyError)],
+)
+def test_what_is_wrong_shows_before_the_start(options: dict[str, Any], error: type[Exception]) -> None:
+    app = web.Application()
+    for made in (web.run_app, web.AppRunner, web.Server):
+        with pytest.raises(error):
+            made(app, **options)
+    assert not app.started
