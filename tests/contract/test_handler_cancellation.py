@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from tests.contract.backends import PATIENCE, Address, SocketBackend
-from tests.contract.ws_backends import TEXT, RawClient
+from tests.contract.ws_backends import CLOSE, TEXT, WS_BACKENDS, RawClient
 
 Handler = Callable[[Any], Awaitable[Any]]
 
@@ -536,3 +536,34 @@ async def test_websocket_conversation_is_not_disturbed(web: Any) -> None:
             await ws.close(code=4000)
         await visit.ended.wait()
     assert visit.log == [4000]
+
+
+@pytest.mark.parametrize("end", ["drop", "close"])
+@pytest.mark.parametrize("server", WS_BACKENDS[1:], ids=lambda server: server.name)
+async def test_websocket_handlers_on_every_server(server: SocketBackend, end: str) -> None:
+    """Here a close counts as well as a drop; aiohttp goes by the connection, which its client keeps for the answer."""
+    visit = Visit()
+
+    async def handler(request: Any) -> Any:
+        ws = server.web.WebSocketResponse()
+        await ws.prepare(request)
+        visit.log.append((await ws.receive()).data)
+        try:
+            await visit.wait()
+        finally:
+            visit.log.append("cancelled")
+
+    app = application(server.web, visit, handler, handler_cancellation=True)
+    async with asyncio.timeout(PATIENCE), server.serve(app) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(HANDSHAKE)
+        await reader.readuntil(b"\r\n\r\n")
+        client = RawClient(reader, writer)
+        await client.send(TEXT, b"hello")
+        await visit.begun.wait()
+        if end == "close":
+            await client.send(CLOSE, (4000).to_bytes(2, "big"))
+            assert await client.close_code() == 4000
+        writer.transport.abort()
+        await visit.ended.wait()
+    assert visit.log == ["hello", "cancelled"]
