@@ -88,8 +88,8 @@ def run_app(
             processes, `reload` or granian.
         print: called with the message that says where it listens; None for silence.
         backlog: connections that the system may queue for each socket.
-        access_log_class: only the default.
-        access_log_format: only the default.
+        access_log_class: writes the lines of the access log: a subclass of `AbstractAccessLogger`.
+        access_log_format: for that class; `AccessLogger` has the atoms.
         access_log: gets a line for each request at level INFO; None for none. In asyncio's debug mode the default
             logger, `framework.access`, prints to stderr if nothing else has been set up.
         handle_signals: False leaves SIGINT and SIGTERM as they are. Needed outside the main thread.

@@ -97,6 +97,9 @@ def make_server(app: Application, options: ServerOptions, access_log: Any) -> Se
 
     Raises OSError and ssl.SSLError for a certificate that cannot be used.
     """
+    if access_log is not None:
+        # The servers call it with applications that they have wrapped.
+        access_log.prepare(app)
     shared: dict[str, Any] = {
         "on_shutdown": app.shutdown,
         "shutdown_timeout": options.shutdown_timeout,
