@@ -40,7 +40,7 @@ class ServerEnd:
     """Calls back, in the running loop, when the server that runs it begins to stop.
 
     Args:
-        begin: called then, perhaps several times.
+        begin: called then, once.
     """
 
     def __init__(self, begin: Callable[[], None]) -> None:
@@ -85,8 +85,9 @@ class ServerEnd:
             self._loop.call_soon_threadsafe(self._tell, context=self._context)
 
     def _tell(self) -> None:
-        if self._begin is not None:
-            self._begin()
+        begin, self._begin = self._begin, None
+        if begin is not None:
+            begin()
 
     def listen_to_context(self, send: Send) -> bool:
         """Hear of the end from the server's own context, if it has one; whether it has.
