@@ -40,7 +40,8 @@ SHELVES = """
     debug debug.masking debug.values debug.source debug.tracebacks debug.circumstances debug.page
     asgi asgi.exchange asgi.errors asgi.http asgi.websocket asgi.lifespan asgi.early_shutdown asgi.inner_lifespan asgi.mount
     applications
-    serving serving.import_strings serving.access_log serving.json_access_log serving.options serving.arrivals serving.sites
+    serving serving.import_strings serving.program_errors
+    serving.access_log serving.json_access_log serving.options serving.arrivals serving.sites
     serving.server serving.low_level serving.runners
     serving.runner_sites serving.listening serving.tls serving.tls_scope serving.http2 serving.in_flight serving.hypercorn_server
     serving.granian_server serving.servers serving.process serving.reload serving.worker serving.workers serving.run

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from framework.applications import Application
 from framework.cli.arguments import port
-from framework.cli.failures import is_of_program, say_error, show_exception
+from framework.cli.failures import say_error
 from framework.cli.serving_errors import explain
 from framework.serving.import_strings import ImportStringError, import_attribute, made_by
+from framework.serving.program_errors import is_of_program, show_exception
 from framework.serving.run import run_app
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from framework import __version__
 from framework.cli import new, routes, run
-from framework.cli.failures import CommandError, say_error, show_exception
+from framework.cli.failures import CommandError, say_error
+from framework.serving.program_errors import show_exception
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framework.cli.arguments import import_string, port, seconds, workers
-from framework.cli.failures import CommandError, is_of_program
+from framework.cli.failures import CommandError
 from framework.cli.serving_errors import explain
 from framework.serving.import_strings import DEFAULT_NAMES
+from framework.serving.program_errors import is_of_program
 
 if TYPE_CHECKING:
     from framework.serving.access_log import AbstractAccessLogger

@@ -6,11 +6,11 @@ import contextlib
 import signal
 import sys
 import threading
-import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from framework.serving.import_strings import ImportStringError, load_application
 from framework.serving.process import AppOptions, ServingProcess, new_event_loop
+from framework.serving.program_errors import show_exception
 from framework.serving.sites import Site
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def work(task: WorkerTask, sockets: list[socket.socket], channel: Any) -> None:
     except ImportStringError as exc:
         # A traceback would show the framework and nothing of the program.
         sys.exit(f"error: {exc}")
-    except Exception:
+    except Exception as exc:
         # multiprocessing would show itself above it.
-        traceback.print_exc()
+        show_exception(exc)
         sys.exit(1)
     finally:
         loop.close()
