@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
+import json
+import logging
+import logging.config
 import re
 import sys
 from pathlib import Path
@@ -12,7 +16,7 @@ from types import ModuleType
 import httpx
 import pytest
 
-from framework import testing
+from framework import testing, web
 from tests.test_layout import ORDER, PROJECT
 
 DOCS = PROJECT / "docs"
@@ -82,6 +86,15 @@ async def test_the_program_of_the_streaming_guide() -> None:
             assert (await anext(pieces)).startswith("id: 2\r\n")
             await app.shutdown()
             assert [piece async for piece in pieces] == []
+        searching = asyncio.ensure_future(client.get("/search", params={"q": "x"}))
+        async with asyncio.timeout(10):
+            while not program.searches:
+                await asyncio.sleep(0)
+            searching.cancel()
+            while program.searches != ["begun", "ended"]:
+                await asyncio.sleep(0)
+        assert (await client.post("/orders", content=b"tea")).status_code == 201
+        assert program.orders == ["tea"]
         assert (await client.post("/sign-up", data={"address": "ada@example.com"})).status_code == 202
         assert app[program.TICKS] != []
     assert app[program.MAILS] == ["ada@example.com"]
@@ -103,6 +116,39 @@ async def test_the_program_of_the_websocket_guide() -> None:
             assert [await ws.receive_str() for ws in (one, two)] == ["it rains", "it rains"]
         async with testing.websocket(app, "/inbox", headers={"Origin": "https://app.example.org"}) as ws:
             assert await ws.receive_str() == "hello, stranger"
+
+
+async def test_the_program_of_the_logging_guide(capsys: pytest.CaptureFixture[str]) -> None:
+    program = run("\n\n".join(blocks("docs/logging.md")))
+    root, records = logging.getLogger(), []
+    level, handlers = root.level, root.handlers[:]
+    try:
+        logging.config.dictConfig(program.LOGGING)
+        async with testing.client(program.app) as client:
+            answer = await client.get("/orders/7", headers={"X-Request-ID": "abc"})
+        access = logging.getLogger("framework.access")
+        handler = logging.Handler()
+        handler.emit = records.append  # type: ignore[assignment,method-assign]
+        access.addHandler(handler)
+        for app, cls in ((program.served_elsewhere, None), *((program.app, cls) for cls in classes(program))):
+            served = app if cls is None else web.AccessLogMiddleware(app, access_log_class=cls)
+            async with testing.client(served) as client:
+                await client.get("/orders/8")
+        access.removeHandler(handler)
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
+    assert answer.headers["X-Request-ID"] == "abc"
+    assert "INFO [abc] shop: looking for order 7\n" in capsys.readouterr().err
+    json_line, user_line, line, json_line_with_type = [record.getMessage() for record in records]
+    assert json.loads(json_line)["route"] == "/orders/{number}"
+    assert user_line.startswith("nobody asked for /orders/8: 200 in 0.")
+    assert '"GET /orders/8 HTTP/1.1" 200 14' in line
+    assert json.loads(json_line_with_type)["type"] == "application/json"
+
+
+def classes(program: ModuleType) -> list[type[web.AbstractAccessLogger]]:
+    return [program.UserLog, program.WithoutHealthChecks, program.WithType]
 
 
 async def test_the_program_of_the_asgi_guide() -> None:
