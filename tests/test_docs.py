@@ -120,7 +120,8 @@ async def test_the_program_of_the_websocket_guide() -> None:
 
 async def test_the_program_of_the_logging_guide(capsys: pytest.CaptureFixture[str]) -> None:
     program = run("\n\n".join(blocks("docs/logging.md")))
-    root, records = logging.getLogger(), []
+    root = logging.getLogger()
+    records: list[logging.LogRecord] = []
     level, handlers = root.level, root.handlers[:]
     try:
         logging.config.dictConfig(program.LOGGING)
