@@ -21,6 +21,7 @@ from framework.routing.match_info import CompiledMatchInfo
 from framework.routing.matcher import Endpoint, Matcher
 from framework.routing.routes import SystemRoute
 from framework.sansio.paths import route_path
+from framework.sansio.text import escape_controls
 from framework.streams import ClientConnectionResetError, RequestPayloadError
 from framework.typedefs import Receive, Scope, Send
 
@@ -266,7 +267,11 @@ class HTTPResponder:
             bare.finish()
 
     def _log(self, request: Request, exc: BaseException) -> None:
-        self._logger.error("Error handling request from %s", request.remote, exc_info=exc)
+        # Behind a proxy, the address is text from a header.
+        remote = request.remote
+        self._logger.error(
+            "Error handling request from %s", None if remote is None else escape_controls(remote), exc_info=exc
+        )
         report_exception(request.scope, exc)
 
 
