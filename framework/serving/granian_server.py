@@ -131,7 +131,7 @@ class GranianServer:
         When granian stops listening it drops its WebSockets, which could not be closed then.
         """
         try:
-            await self._on_shutdown()
+            await self._requests.run(self._on_shutdown())
         finally:
             for server in self._servers:
                 server.stop()  # type: ignore[no-untyped-call]

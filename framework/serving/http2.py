@@ -41,10 +41,22 @@ def protocol_factory(http1: Callable[..., Any]) -> Callable[..., asyncio.Protoco
     return functools.partial(EitherProtocol, http1)
 
 
-class HTTP2Protocol(ZttpH2Protocol):
-    """uvicorn's, with back-pressure: a handler that writes waits while its client takes nothing.
+# RFC 9113, sections 7 and 6.5, and RFC 8441, section 3.
+_REFUSED_STREAM = 0x7
+_SETTINGS = 0x4
+_SETTINGS_ENABLE_CONNECT_PROTOCOL = (0x8).to_bytes(2)
 
-    uvicorn keeps what the client's window has no room for and lets the handler go on, without a bound.
+
+class HTTP2Protocol(ZttpH2Protocol):
+    """uvicorn's, and:
+
+    - back-pressure: a handler that writes waits while its client takes nothing. uvicorn keeps what the client's window
+      has no room for and lets the handler go on, without a bound;
+    - requests that come after a shutdown has begun are refused so that clients may ask again elsewhere (RFC 9113,
+      section 8.7). uvicorn answers 503. GOAWAY is said with the last answer, not before: clients in Python (httpx, by
+      the package h2) take no more answers after it;
+    - it offers no WebSockets over HTTP/2 (RFC 8441), which uvicorn cannot serve and zttp offers: browsers would use
+      them, where now they open a connection with HTTP/1.1.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -52,8 +64,19 @@ class HTTP2Protocol(ZttpH2Protocol):
         self.access_log = False
         self._application = TLSTeller(self, self.app)
         self._progress = asyncio.Event()
+        self._flushed = False
+
+    def flush(self) -> None:
+        if self._flushed:
+            super().flush()
+            return
+        self._flushed = True
+        self.transport.write(_without_websockets(self.conn.data_to_send()))
 
     def handle_request(self, event: Any) -> None:
+        if self.shutdown_requested:
+            self.conn.stream(event.stream_id).reset(_REFUSED_STREAM)
+            return
         self.app = functools.partial(self._run_stream, event.stream_id)
         super().handle_request(event)
 
@@ -77,6 +100,18 @@ class HTTP2Protocol(ZttpH2Protocol):
         super().connection_lost(exc)
         self.cycles.clear()
         self._progress.set()
+
+
+def _without_websockets(first: bytes) -> bytes:
+    """The server's first frame without SETTINGS_ENABLE_CONNECT_PROTOCOL; what is none of SETTINGS is left as it is."""
+    # RFC 9113, sections 4.1 and 6.5.1: a head of nine octets, the first three of which are the length, and settings of
+    # six octets each.
+    length = int.from_bytes(first[:3])
+    if len(first) < 9 + length or first[3] != _SETTINGS:
+        return first
+    settings = [first[at : at + 6] for at in range(9, 9 + length, 6)]
+    kept = b"".join(setting for setting in settings if setting[:2] != _SETTINGS_ENABLE_CONNECT_PROTOCOL)
+    return len(kept).to_bytes(3) + first[3:9] + kept + first[9 + length :]
 
 
 class EitherProtocol(asyncio.Protocol):

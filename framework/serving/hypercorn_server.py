@@ -105,7 +105,7 @@ class HypercornServer:
         # Idle connections are closed, and the others after their response.
         await self._context.terminated.set()
         try:
-            await self._on_shutdown()
+            await self._requests.run(self._on_shutdown())
         finally:
             await self._requests.finish(self._shutdown_timeout)
             await self._close_connections()

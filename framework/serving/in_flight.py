@@ -7,14 +7,17 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from framework.typedefs import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["InFlight"]
 
 logger = logging.getLogger("framework.server")
 
-# How long cancelled handlers may take to clean up after themselves, in seconds.
+# How long cancelled handlers may take to clean up after themselves, in seconds; and in a hurry.
 _CANCELLED_GRACE = 5.0
+_HURRIED_GRACE = 1.0
 
 
 class InFlight:
@@ -30,7 +33,7 @@ class InFlight:
         self.exit_reason: BaseException | None = None
         #: Set with `exit_reason`.
         self.exit_asked = asyncio.Event()
-        #: Set it to have `finish` wait no more.
+        #: Set it to have `run` and `finish` wait no more.
         self.hurry = asyncio.Event()
         self._app = app
         self._access_log = access_log
@@ -66,6 +69,21 @@ class InFlight:
         finally:
             self._tasks.discard(task)
 
+    async def run(self, on_shutdown: Awaitable[None]) -> None:
+        """Run ``on_shutdown``, and cancel it when `hurry` is set."""
+        task = asyncio.ensure_future(on_shutdown)
+        hurry = asyncio.ensure_future(self.hurry.wait())
+        try:
+            await asyncio.wait([task, hurry], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hurry.cancel()
+            task.cancel()
+        if not task.done():
+            logger.error("on_shutdown was cancelled: it was told to hurry")
+            await asyncio.wait([task], timeout=_HURRIED_GRACE)
+        if task.done() and not task.cancelled():
+            task.result()
+
     async def finish(self, seconds: float) -> None:
         """Wait until no request is left, for ``seconds`` or until `hurry` is set; then cancel those that are."""
         hurry = asyncio.ensure_future(self.hurry.wait())
@@ -83,7 +101,8 @@ class InFlight:
         self._cancelled = True
         for task in self._tasks:
             task.cancel()
-        await asyncio.wait(set(self._tasks), timeout=_CANCELLED_GRACE)
+        patience = _HURRIED_GRACE if self.hurry.is_set() else _CANCELLED_GRACE
+        await asyncio.wait(set(self._tasks), timeout=patience)
         if self._tasks:
             logger.error("%d request handlers did not end when they were cancelled", len(self._tasks))
 
