@@ -117,9 +117,11 @@ def cancel_with_client(chain: Handler) -> Handler:
     @types.coroutine
     def call(request: Request) -> Generator[Any, None, StreamResponse]:
         cancellation = request.cancellation = HandlerCancellation()
-        steps = chain(request).__await__()
+        answer: Any = chain(request)
+        # A coroutine as it is, so that one can see from outside what it waits for; a View is an awaitable.
+        steps: Any = answer if isinstance(answer, types.CoroutineType) else answer.__await__()
         try:
-            awaited = next(steps)
+            awaited = steps.send(None)
         except StopIteration as end:
             response: StreamResponse = end.value
             return response
@@ -136,6 +138,7 @@ def cancel_with_client(chain: Handler) -> Handler:
     return update_wrapper(call, chain)
 
 
+@types.coroutine
 def _resume(steps: Generator[Any, None, StreamResponse], awaited: Any) -> Generator[Any, None, StreamResponse]:
     """The rest of ``steps``, whose first one has ended in waiting for ``awaited``."""
     while True:
