@@ -24,7 +24,7 @@ class ASGITransport(asyncio.BaseTransport):
                 "peername": _address(scope.get("client")),
                 "sockname": _address(scope.get("server")),
                 # ASGI's TLS extension, where the server offers it.
-                # Under uvicorn, run_app adds the dict of getpeercert() to the extension.
+                # Under uvicorn, run_app and runners add the dict of getpeercert() to the extension.
                 "peercert": tls.get("peercert") or tls.get("client_cert_name"),
                 "tls_version": tls.get("tls_version"),
                 "cipher": tls.get("cipher_suite"),
@@ -42,7 +42,7 @@ class ASGITransport(asyncio.BaseTransport):
         ``peername`` and ``sockname`` are ``(host, port)``. With ASGI's TLS extension also ``sslcontext`` (the
         extension's dict: the context is the server's), ``tls_version``, ``cipher``, ``server_cert``,
         ``client_cert_chain``, ``client_cert_error`` and ``peercert`` (the client certificate, as
-        ``getpeercert()`` gives it under `run_app` with uvicorn, else its distinguished name).
+        ``getpeercert()`` gives it under `run_app` and runners over uvicorn, else its distinguished name).
         """
         value = super().get_extra_info(name)
         return default if value is None else value

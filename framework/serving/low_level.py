@@ -110,8 +110,9 @@ class Server:
     def _make_uvicorn(self) -> UvicornServer:
         # As long to import as the rest of the framework, and not everybody who makes a runner gets here.
         from framework.serving.server import Server as UvicornServer
+        from framework.serving.tls_scope import tell_of_tls
 
-        return UvicornServer(
+        server = UvicornServer(
             self._app,
             on_shutdown=_nothing,
             shutdown_timeout=math.inf,
@@ -121,6 +122,9 @@ class Server:
             ssl_context=None,
             access_log=self._access_log,
         )
+        # Whether there is TLS is a matter of each site.
+        tell_of_tls(server.config)
+        return server
 
     def pre_shutdown(self) -> None:
         """Close the connections that wait for a request, and have the others close after their response."""

@@ -33,9 +33,14 @@ class TLSTeller:
         """Answer a request."""
         if self._extension is None:
             ssl_object = self._protocol.transport.get_extra_info("ssl_object")
-            self._extension = {} if ssl_object is None else tls_extension(ssl_object)
-        if self._extension:
-            scope["extensions"] = {**scope.get("extensions", {}), "tls": self._extension}
+            if ssl_object is None:
+                if self._protocol.app is self:
+                    # Without TLS the next requests of the connection come by without.
+                    self._protocol.app = self._app
+                await self._app(scope, receive, send)
+                return
+            self._extension = tls_extension(ssl_object)
+        scope["extensions"] = {**scope.get("extensions", {}), "tls": self._extension}
         await self._app(scope, receive, send)
 
 

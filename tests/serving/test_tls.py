@@ -216,6 +216,31 @@ def test_the_clients_certificate(certificates: Certificates, http2: bool) -> Non
     assert told["extension"]["cipher_suite"] in {0x1301, 0x1302, 0x1303}
 
 
+async def test_a_runner_tells_of_the_clients_certificate_too(certificates: Certificates) -> None:
+    async def who(request: web.Request) -> web.Response:
+        return web.json_response(request.get_extra_info("peercert"))
+
+    app = web.Application()
+    app.router.add_get("/", who)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificates.authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(certificates.both)
+    trust = ssl.create_default_context()
+    certificates.authority.configure_trust(trust)
+    certificates.authority.issue_cert("ada@example.com").configure_cert(trust)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "localhost", 0, ssl_context=context)
+        await site.start()
+        async with httpx.AsyncClient(verify=trust, trust_env=False) as client:
+            told = (await client.get(site.name)).json()
+    finally:
+        await runner.cleanup()
+    assert told["subjectAltName"] == [["email", "ada@example.com"]]
+
+
 def test_a_client_without_a_certificate(certificates: Certificates) -> None:
     with run("uvicorn", certificates.options()) as program, certificates.client() as client:
         told = client.get(program.url() + "/who").json()
