@@ -62,7 +62,10 @@ def request_id_middleware(
 
     @middleware
     async def assign(request: Request, handler: Handler) -> StreamResponse:
-        value = _brought(request.scope, name) if inbound else None
+        # A second middleware, in a sub-application or a mounted one, goes on with what the first has chosen.
+        value: str | None = request.scope.get(_KEY)
+        if value is None and inbound:
+            value = _brought(request.scope, name)
         if value is None:
             value = make()
             check_header_value(header, value)

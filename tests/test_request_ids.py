@@ -252,6 +252,15 @@ async def test_a_subapplication_alone() -> None:
     assert await ids(app, "/inner/", x_request_id="abc") == ("abc", "abc")
 
 
+@pytest.mark.parametrize("path", ["/inner/", "/mounted/"])
+async def test_two_middlewares_agree(path: str) -> None:
+    app = saying()
+    app.add_subapp("/inner", saying(inbound=False))
+    app.mount("/mounted", saying(inbound=False))
+    said, header = await ids(app, path)
+    assert said == header
+
+
 async def test_an_on_response_prepare_receiver_sees_it() -> None:
     async def receiver(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["X-Seen"] = str(web.request_id.get())
