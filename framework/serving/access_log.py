@@ -83,8 +83,9 @@ class AbstractAccessLogger(ABC):
                 no `Application` has seen the request, because something around it answered, one made of the scope,
                 without a match.
             response: what was sent: `status`, `headers`, `body_length` in bytes. A `StreamResponse` that has these
-                from the messages to the server where the handler's own was not what was sent. Its status is 499 where
-                the connection ended before there was an answer.
+                from the messages to the server where their status is not that of the handler's own. (What an ASGI
+                middleware does to headers and body alone is not seen.) 499 stands for a connection that ended before
+                there was an answer.
             time: how long the handler and the sending took, in seconds.
 
         What it raises is logged to ``framework.server``, and does the request no harm.
@@ -366,7 +367,8 @@ class Sent:
         elif kind == "http.response.zerocopysend":
             self.body_length += message.get("count") or 0
         elif kind == "http.response.pathsend":
-            self.body_length += int(self.headers.get("Content-Length", 0))
+            length = self.headers.get("Content-Length", "")
+            self.body_length += int(length) if length.isascii() and length.isdecimal() else 0
         await self._send(message)
 
     def send_websocket(self, message: Message) -> Any:
@@ -457,7 +459,9 @@ class AccessLog:
                 if exchange is None:
                     self.logger.log(sent, sent, seconds)
                 else:
-                    request = exchange.request or Request(scope, receive, send)
+                    request = exchange.request
+                    if request is None:
+                        request = Request(scope, receive, send)
                     result = self.logger.log(request, _response(exchange, sent), seconds)
                     if result is not None and inspect.isawaitable(result):
                         await result

@@ -352,3 +352,23 @@ async def test_under_a_server_of_its_own(caplog: pytest.LogCaptureFixture) -> No
         await client.get("/missing")
     lines = [record.getMessage() for record in caplog.records if record.name == LOGGER.name]
     assert lines == ["127.0.0.1 GET / HTTP/1.1 200", "127.0.0.1 GET /missing HTTP/1.1 404"]
+
+
+async def test_headers_that_no_header_can_hold() -> None:
+    """For the server to refuse, which is no matter of the log."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"x-bad", b"a\nb"), (b"x good", b"1"), (b"x-good", b"1"), (b"content-length", b"\xb2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.pathsend", "path": __file__})
+
+    log = make_access_log(LOGGER, Noted)
+    assert log is not None
+    assert isinstance(log.logger, Noted)
+
+    async def send(message: Message) -> None: ...
+
+    driver = Driver.http(None)
+    await log.run(app, driver.scope, driver.receive, send)
+    [(_, response, _)] = log.logger.calls
+    assert (response.headers.get("X-Good"), "X-Bad" in response.headers, response.body_length) == ("1", False, 0)
