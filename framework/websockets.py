@@ -49,6 +49,9 @@ _CLOSED_RECEIVES: Final = 5
 #: How many messages are sent without a receive before somebody has to look whether the client is still there.
 _UNHEARD_SENDS: Final = 2
 
+#: For how long, in seconds, a handler that is cancelled when the client leaves need not receive before somebody looks.
+_UNHEARD_SECONDS: Final = 0.01
+
 #: After how many of them the event loop turns.
 _SENDS_BEFORE_TURN: Final = 16
 
@@ -132,6 +135,8 @@ class WebSocketResponse(StreamResponse):
 
     #: How the handler is cancelled when the client leaves, None where it is not.
     _cancellation: HandlerCancellation | None = None
+    #: When a handler that does not receive is listened for.
+    _listening: asyncio.TimerHandle | None = None
 
     def __init__(
         self,
@@ -405,6 +410,7 @@ class WebSocketResponse(StreamResponse):
 
     def _listen_beside(self) -> None:
         """Find out that the client has gone while the handler, which is to be cancelled then, does not receive."""
+        self._listening = None
         handshake = self._handshake
         if (
             handshake is not None
@@ -484,8 +490,10 @@ class WebSocketResponse(StreamResponse):
 
     def _allow_direct_receives(self) -> None:
         if self._cancellation is not None:
-            # PERF: not before the event loop turns: who receives again at once, as most do, needs no task for it.
-            asyncio.get_running_loop().call_soon(self._listen_beside)
+            # PERF: who receives again within a moment, as most do, needs no task for it; and one timer at a time, which
+            # makes 1 µs for each message instead of 3.
+            if self._listening is None:
+                self._listening = asyncio.get_running_loop().call_later(_UNHEARD_SECONDS, self._listen_beside)
             return
         handshake = self._handshake
         if (
