@@ -7,6 +7,7 @@ take a socket are not documented: they are those of granian 2.8.
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server.embed import Server as EmbeddedServer
 
+from framework.serving.arrivals import accept_all
 from framework.serving.in_flight import InFlight
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ class GranianServer:
             self._requests.hurry.set()
 
     async def startup(self, sockets: list[socket.socket]) -> None:
-        """Accept connections. The sockets are granian's from here on."""
+        """Accept connections."""
         for sock in sockets:
             server = _BoundServer(self._requests, sock, self._options)
             self._servers.append(server)
@@ -133,6 +135,8 @@ class GranianServer:
         try:
             await self._requests.run(self._on_shutdown())
         finally:
+            await self._requests.let_connections_end()
+            await accept_all(sockets, hurry=lambda: self.force_exit)
             for server in self._servers:
                 server.stop()  # type: ignore[no-untyped-call]
             for sock in sockets:
@@ -204,8 +208,8 @@ class _BoundServer(EmbeddedServer):
 
     def __init__(self, app: ASGIApp, sock: socket.socket, options: dict[str, Any]) -> None:
         super().__init__(app, **options)
-        # granian closes the descriptor when it ends, and must not close another's that has got its number by then.
-        self._listener = sock.detach()
+        # granian closes what it is given.
+        self._listener = os.dup(sock.fileno())
         self._is_path = sock.family.name == "AF_UNIX"
 
     def _init_shared_socket(self) -> None:

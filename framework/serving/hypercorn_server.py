@@ -15,6 +15,7 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.utils import wrap_app
 
+from framework.serving.arrivals import accept_all
 from framework.serving.in_flight import InFlight
 
 if TYPE_CHECKING:
@@ -98,10 +99,12 @@ class HypercornServer:
 
     async def shutdown(self, sockets: list[socket.socket]) -> None:
         """Stop, in aiohttp's order. `force_exit` ends the wait for handlers at once."""
+        await accept_all(sockets, hurry=lambda: self.force_exit)
         for server in self._servers:
             server.close()
         for sock in sockets:
             sock.close()
+        await self._requests.let_connections_end()
         # Idle connections are closed, and the others after their response.
         await self._context.terminated.set()
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ logger = logging.getLogger("framework.server")
 # How long cancelled handlers may take to clean up after themselves, in seconds; and in a hurry.
 _CANCELLED_GRACE = 5.0
 _HURRIED_GRACE = 1.0
+
+# How long a connection that waits for a request is kept when the end has begun, in seconds.
+_IDLE_PATIENCE = 0.1
 
 
 class InFlight:
@@ -35,6 +39,8 @@ class InFlight:
         self.exit_asked = asyncio.Event()
         #: Set it to have `run` and `finish` wait no more.
         self.hurry = asyncio.Event()
+        #: Have responses of HTTP/1.1 say that they are the last of their connection (RFC 9112, section 9.6).
+        self.closing = False
         self._app = app
         self._access_log = access_log
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -50,6 +56,9 @@ class InFlight:
         async def observed(message: Message) -> None:
             nonlocal started
             started = True
+            if self.closing and message["type"] == "http.response.start" and scope["http_version"] != "2":
+                headers = [(name, value) for name, value in message.get("headers", ()) if name != b"connection"]
+                message = {**message, "headers": [*headers, (b"connection", b"close")]}
             await send(message)
 
         try:
@@ -68,6 +77,16 @@ class InFlight:
                 await _answer_unavailable(scope, send)
         finally:
             self._tasks.discard(task)
+
+    async def let_connections_end(self) -> None:
+        """Give connections that are in use the time for a last response.
+
+        The next request may be on its way already when a server closes a connection that waits for it.
+        """
+        self.closing = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_IDLE_PATIENCE):
+                await self.hurry.wait()
 
     async def run(self, on_shutdown: Awaitable[None]) -> None:
         """Run ``on_shutdown``, and cancel it when `hurry` is set."""
