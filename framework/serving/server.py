@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from framework.serving.access_log import AccessLog
-    from framework.typedefs import ASGIApp, Receive, Scope, Send
+    from framework.typedefs import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["Server"]
 
@@ -169,6 +169,8 @@ class Server(uvicorn.Server):
 
         `force_exit`, set at any time, cancels `on_shutdown` and the handlers, and waits no more.
         """
+        # What is read from here on belongs to the end.
+        self.close_idle()
         try:
             await accept_all(sockets or (), hurry=lambda: self.force_exit)
         finally:
@@ -264,8 +266,7 @@ class Server(uvicorn.Server):
                 _make_next_the_last(connection)
             patience = _patience(connection)
             if patience is None:
-                # Busy: it ends with the response.
-                connection.shutdown()
+                _end_with_response(connection)
             elif ending_for >= min(patience, self.shutdown_timeout):
                 closing.append(connection)
         unread = with_unread(filter(None, map(_socket_of, closing)))
@@ -302,9 +303,10 @@ class Server(uvicorn.Server):
 
 
 # What follows looks at attributes of uvicorn's protocols that are public and not documented: `app`, `cycle` (the
-# request that was begun last), `cycles` (HTTP/2's) and `timeout_keep_alive_task` (the clock of an idle connection).
-# uvicorn itself says nothing of a connection but what `shutdown` does to it, which closes whatever is idle. Where a
-# protocol lacks them it counts as one that has not had a request yet.
+# request that was begun last), `cycles` (HTTP/2's), `pipeline` (of httptools, the requests behind the one that is
+# answered) and `timeout_keep_alive_task` (the clock of an idle connection). uvicorn itself says nothing of a connection
+# but what `shutdown` does to it, which closes whatever is idle. A protocol that lacks them counts as one that has not
+# had a request yet.
 
 
 def _patience(connection: Any) -> float | None:
@@ -328,10 +330,30 @@ def _make_next_the_last(connection: Any) -> None:
 
 
 async def _answer_and_close(connection: Any, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    # It counts for the request that has come last: one that was sent behind this one, in a pipeline, is answered too.
-    if _patience(connection) is None:
+    if _says_close(connection):
+        # For the request that has come last: those that were sent behind one another are all answered.
+        _end_with_response(connection)
+        await app(scope, receive, send)
+        return
+
+    async def send_last(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+        await send(message)
+
+    await app(scope, receive, send_last)
+
+
+def _end_with_response(connection: Any) -> None:
+    """Have a busy connection close after its response, where that can be said in the response."""
+    # The others are given another request: a client that is not told would send one that nobody answers.
+    if _patience(connection) is None and _says_close(connection):
         connection.shutdown()
-    await app(scope, receive, send)
+
+
+def _says_close(connection: Any) -> bool:
+    """Whether a protocol adds ``Connection: close`` to its last response; uvicorn's over h11 does not."""
+    return hasattr(connection, "pipeline")
 
 
 def _socket_of(connection: Any) -> Any:

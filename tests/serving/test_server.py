@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
+import trustme
 import websockets
 from websockets.asyncio.client import connect
 
@@ -191,3 +193,162 @@ async def test_the_access_log(caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.INFO, logger.name):
             await http.get(f"http://{address}/after")
     assert ['"GET /after HTTP/1.1" 200 5' in record.getMessage() for record in caplog.records] == [True]
+
+
+# --- Requests that are on their way when the end begins ----------------------------------------------------------
+
+
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def read_response(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert await reader.readexactly(5) == b"hello"
+    return head
+
+
+async def test_a_connection_that_was_not_accepted_yet_is_answered() -> None:
+    async with serving(answer) as (_, address):
+        host, port = address.split(":")
+        client = socket.create_connection((host, int(port)))
+        client.sendall(REQUEST)
+    # The loop has had no round in between.
+    reader, writer = await asyncio.open_connection(sock=client)
+    assert b"\r\nconnection: close\r\n" in await read_response(reader)
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_connection_that_was_not_accepted_yet_is_answered_over_tls() -> None:
+    authority = trustme.CA()
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server_context)
+    client_context = ssl.create_default_context()
+    authority.configure_trust(client_context)
+    async with serving(answer, ssl_context=server_context) as (_, address):
+        host, port = address.split(":")
+        sock = socket.create_connection((host, int(port)))
+        asked = asyncio.create_task(ask_over_tls(sock, client_context))
+    assert b"\r\nconnection: close\r\n" in await asked
+
+
+async def ask_over_tls(sock: socket.socket, context: Any) -> bytes:
+    reader, writer = await asyncio.open_connection(sock=sock, ssl=context, server_hostname="127.0.0.1")
+    writer.write(REQUEST)
+    head = await read_response(reader)
+    writer.close()
+    return head
+
+
+async def test_an_idle_connection_is_read_before_it_is_closed() -> None:
+    async with serving(answer) as (_, address):
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        writer.write(REQUEST)
+        assert b"connection: close" not in await read_response(reader)
+        # Written at once; the server has not read it when its end begins.
+        writer.write(REQUEST)
+    assert b"\r\nconnection: close\r\n" in await read_response(reader)
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_request_that_is_sent_when_the_end_has_begun() -> None:
+    async def on_shutdown() -> None:
+        for _, writer in connections:
+            writer.write(REQUEST)
+
+    connections: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    async with serving(answer, on_shutdown=on_shutdown) as (_, address):
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection(*address.split(":"))
+            # One has not asked before.
+            if connections:
+                writer.write(REQUEST)
+                await read_response(reader)
+            connections.append((reader, writer))
+    for reader, writer in connections:
+        assert b"\r\nconnection: close\r\n" in await read_response(reader)
+        writer.close()
+
+
+async def test_a_request_that_has_come_in_part() -> None:
+    async def on_shutdown() -> None:
+        writer.write(REQUEST[20:])
+
+    async with serving(answer, on_shutdown=on_shutdown) as (_, address):
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        writer.write(REQUEST + REQUEST[:20])
+        await read_response(reader)
+    assert b"\r\nconnection: close\r\n" in await read_response(reader)
+    writer.close()
+
+
+async def test_all_of_a_pipeline_is_answered() -> None:
+    async with serving(answer) as (_, address):
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        writer.write(REQUEST)
+        await read_response(reader)
+        writer.write(REQUEST * 3)
+    heads = [await read_response(reader) for _ in range(3)]
+    assert [b"connection: close" in head for head in heads] == [False, False, True]
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_busy_connection_says_that_it_ends() -> None:
+    began, release = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        began.set()
+        await release.wait()
+        await answer(scope, receive, send)
+
+    async def on_shutdown() -> None:
+        release.set()
+
+    async with serving(app, on_shutdown=on_shutdown) as (_, address):
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        writer.write(REQUEST)
+        await began.wait()
+    assert b"\r\nconnection: close\r\n" in await read_response(reader)
+    writer.close()
+
+
+async def test_a_websocket_that_is_accepted_when_the_end_has_begun() -> None:
+    began, release = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        began.set()
+        await release.wait()
+        await send({"type": "websocket.accept"})
+        assert (await receive())["code"] == 1012
+
+    async def on_shutdown() -> None:
+        asyncio.get_running_loop().call_later(0.01, release.set)
+
+    async with serving(app, on_shutdown=on_shutdown) as (_, address):
+        connecting = asyncio.create_task(_connect(address))
+        await began.wait()
+    websocket = await connecting
+    with pytest.raises(websockets.ConnectionClosed):
+        await websocket.recv()
+
+
+async def _connect(address: str) -> Any:
+    return await connect(f"ws://{address}/", proxy=None)
+
+
+async def test_hurrying_cancels_on_shutdown(caplog: pytest.LogCaptureFixture) -> None:
+    async def on_shutdown() -> None:
+        server.force_exit = True
+        await asyncio.Event().wait()
+
+    async with serving(answer, on_shutdown=on_shutdown) as (server, _):
+        pass
+    assert [record.message for record in caplog.records] == ["on_shutdown was cancelled: it was told to hurry"]
