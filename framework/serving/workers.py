@@ -114,7 +114,7 @@ class Supervisor:
         self._stops = 0
         # Start anew when the workers have ended.
         self._restarting = False
-        # Workers that a SIGHUP is to replace, after the one that is being replaced.
+        # Workers for SIGHUP to replace, after the one that is being replaced.
         self._to_replace: deque[_Worker] = deque()
         self._failure: str | None = None
 
@@ -180,11 +180,13 @@ class Supervisor:
         worker.listening = True
         if self._stops or self._restarting:
             return
-        if worker.replaces is not None:
+        if worker.replaces in self._workers:
             worker.replaces.stop()
             return
-        for _ in range(self._count - len(self._workers)):
-            self._start_worker()
+        if worker.replaces is not None:
+            # It has died meanwhile.
+            self._replace_next()
+        self._refill()
         if not self._announced and all(other.listening for other in self._workers):
             self._announced = True
             self._announce()
@@ -207,6 +209,7 @@ class Supervisor:
         elif worker.replaces is not None and not worker.listening:
             logger.error("%s did not start (exit code %s): the old workers stay", worker, code)
             self._to_replace.clear()
+            self._refill()
         elif not worker.listening:
             self._fail(f"run_app: {worker} did not start (exit code {code}); what it raised is above")
             self._stop()
@@ -220,8 +223,13 @@ class Supervisor:
                 self._refill()
 
     def _refill(self) -> None:
-        if not self._stops and len(self._workers) < self._count:
-            self._start_worker()
+        if not self._stops and not self._restarting:
+            # A successor counts when the worker that it replaces has gone.
+            for _ in range(self._count - len(self._workers) + len(self._being_replaced())):
+                self._start_worker()
+
+    def _being_replaced(self) -> list[_Worker]:
+        return [worker.replaces for worker in self._workers if worker.replaces in self._workers]
 
     def _fail(self, reason: str) -> None:
         self._failure = self._failure or reason
@@ -239,8 +247,11 @@ class Supervisor:
                 worker.kill()
 
     def _replace_all(self) -> None:
-        if not self._stops and not self._to_replace:
-            self._to_replace.extend(worker for worker in self._workers if worker.replaces is None or worker.listening)
+        if self._stops or not self._announced:
+            return
+        under_way = self._being_replaced()
+        self._to_replace = deque(worker for worker in self._workers if worker not in under_way)
+        if not under_way:
             self._replace_next()
 
     def _replace_next(self) -> None:
