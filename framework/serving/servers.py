@@ -95,7 +95,7 @@ _NEEDED = {
 def make_server(app: Application, options: ServerOptions, access_log: Any) -> ServerInLoop:
     """The server for an application that was started; its cleanup is the caller's to run.
 
-    Raises OSError and ssl.SSLError for a certificate that cannot be used.
+    Raises OSError and ValueError for a certificate that can no longer be used.
     """
     if access_log is not None:
         # The servers call it with applications that they have wrapped.
@@ -110,9 +110,6 @@ def make_server(app: Application, options: ServerOptions, access_log: Any) -> Se
     if options.server == "granian":
         from framework.serving.granian_server import GranianServer
 
-        if options.certificate is not None:
-            # granian says nothing of a key that does not fit.
-            options.certificate.make_context()
         return GranianServer(app, certificate=options.certificate, http2=options.http2, **shared)
     context = _ssl_context(options)
     if options.server == "hypercorn":

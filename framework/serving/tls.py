@@ -47,7 +47,7 @@ class CertificateFiles(NamedTuple):
         """What `run_app` was given; None without a certificate.
 
         Raises:
-            ValueError: a part is missing, or there is a context as well.
+            ValueError: a part is missing or cannot be used, or there is a context as well.
             OSError: a file cannot be read.
         """
         if certfile is None:
@@ -56,24 +56,54 @@ class CertificateFiles(NamedTuple):
             return None
         if ssl_context is not None:
             raise ValueError("run_app() takes ssl_context or ssl_certfile, not both; load the files into the context")
-        for path in (certfile, keyfile):
-            if path is not None:
-                # ssl does not say which of the two it has not found, and granian ends its process.
-                with open(path, "rb"):  # noqa: PTH123
-                    pass
-        return cls(os.fspath(certfile), None if keyfile is None else os.fspath(keyfile), password)
+        files = cls(os.fspath(certfile), None if keyfile is None else os.fspath(keyfile), password)
+        # Before anything has begun; and granian ends its process where something is wrong.
+        files.make_context()
+        return files
 
     def make_context(self) -> ssl.SSLContext:
         """A context with Python's defaults for servers: TLS 1.2 and newer, clients are not asked for a certificate.
 
-        Raises ssl.SSLError where the key does not belong to the certificate, or the password is wrong.
+        Raises:
+            OSError: a file cannot be read.
+            ValueError: it has something else in it, or the password is wrong.
         """
         import ssl
 
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        # Without a password OpenSSL would ask the terminal for one, which in a worker nobody reads.
-        context.load_cert_chain(self.certfile, self.keyfile, self.password or "")
+        try:
+            # Without a password OpenSSL would ask the terminal for one, which in a worker nobody reads.
+            context.load_cert_chain(self.certfile, self.keyfile, self.password or "")
+        except ssl.SSLError as exc:
+            raise ValueError(self._explain(exc.reason or str(exc))) from exc
+        except FileNotFoundError:
+            # ssl does not say which of the two.
+            self._read(self.certfile)
+            self._read(self.keyfile or self.certfile)
+            raise
         return context
+
+    def _explain(self, reason: str) -> str:
+        """What is wrong with the files, for which OpenSSL has few words."""
+        keyfile = self.keyfile or self.certfile
+        # RFC 7468, sections 5, 10 and 11; and the older forms of keys, "RSA PRIVATE KEY" and "EC PRIVATE KEY".
+        if "-----BEGIN CERTIFICATE-----" not in self._read(self.certfile):
+            return f"ssl_certfile={self.certfile!r} has no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
+        key = self._read(keyfile)
+        if "PRIVATE KEY-----" not in key:
+            where = f"ssl_keyfile={keyfile!r} has" if self.keyfile else f"ssl_keyfile= is missing: {keyfile!r} has"
+            return f"{where} no private key in PEM form (-----BEGIN PRIVATE KEY-----)"
+        if reason == "KEY_VALUES_MISMATCH":
+            return f"the key in {keyfile!r} does not belong to the first certificate in {self.certfile!r}"
+        if "ENCRYPTED" in key:
+            fault = "ssl_keyfile_password= is wrong" if self.password else "give its password, ssl_keyfile_password="
+            return f"the key in {keyfile!r} is encrypted: {fault}"
+        return f"the certificate in {self.certfile!r} with the key in {keyfile!r} cannot be used: {reason}"
+
+    @staticmethod
+    def _read(path: str) -> str:
+        with open(path, encoding="latin-1") as file:  # noqa: PTH123
+            return file.read()
 
 
 def offer_http2(context: ssl.SSLContext, http2: bool) -> None:

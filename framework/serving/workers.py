@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framework.serving.reload import watch
-from framework.serving.worker import STOP, WorkerTask, work
+from framework.serving.worker import HELD_BACK, STOP, WorkerTask, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -180,11 +180,11 @@ class Supervisor:
         worker.listening = True
         if self._stops or self._restarting:
             return
-        if worker.replaces in self._workers:
+        if worker.replaces is not None:
             worker.replaces.stop()
             return
-        if worker.replaces is not None:
-            # It has died meanwhile.
+        if worker.is_successor:
+            # What it was to replace has died meanwhile.
             self._replace_next()
         self._refill()
         if not self._announced and all(other.listening for other in self._workers):
@@ -194,9 +194,12 @@ class Supervisor:
     def _note_end(self, worker: _Worker) -> None:
         self._workers.remove(worker)
         code = worker.finish()
+        for other in self._workers:
+            if other.replaces is worker:
+                other.replaces = None
         if self._stops:
             # A successor that has not begun to serve is missed by nobody.
-            if code and (worker.listening or worker.replaces is None):
+            if code and (worker.listening or not worker.is_successor):
                 self._fail(f"run_app: {worker} ended with exit code {code}")
         elif self._restarting:
             if not self._workers:
@@ -206,7 +209,7 @@ class Supervisor:
             self._replace_next()
         elif self._reload_from is not None:
             self._say(f"======== The application has ended with exit code {code}; waiting for a change ========")
-        elif worker.replaces is not None and not worker.listening:
+        elif worker.is_successor and not worker.listening:
             logger.error("%s did not start (exit code %s): the old workers stay", worker, code)
             self._to_replace.clear()
             self._refill()
@@ -229,7 +232,7 @@ class Supervisor:
                 self._start_worker()
 
     def _being_replaced(self) -> list[_Worker]:
-        return [worker.replaces for worker in self._workers if worker.replaces in self._workers]
+        return [worker.replaces for worker in self._workers if worker.replaces is not None]
 
     def _fail(self, reason: str) -> None:
         self._failure = self._failure or reason
@@ -242,7 +245,7 @@ class Supervisor:
             site.hold_back()
         for worker in self._workers:
             if self._stops < _KILLING_SIGNAL:
-                worker.stop()
+                worker.stop(self._stops)
             else:
                 worker.kill()
 
@@ -298,22 +301,26 @@ class _Worker:
         replaces: _Worker | None,
     ) -> None:
         self.listening = False
-        self.told_to_stop = False
+        self._stops = 0
+        self.is_successor = replaces is not None
+        #: What it is to replace, as long as that is there.
         self.replaces = replaces
         self._events = events
         self._note_listening = note_listening
         self._note_end = note_end
         self._channel, self._far_end = _processes.Pipe()
         self._process = _processes.Process(target=work, args=(task, sockets, self._far_end), name=_NAME)
+        self._pid: int | None = None
         self._started = time.monotonic()
 
     def __str__(self) -> str:
-        return f"worker {self._process.pid}"
+        return f"worker {self._pid}"
 
     def start(self) -> None:
         """Start the process, and a thread that puts into the queue what becomes of it."""
-        with _interrupts_held_back():
+        with _signals_held_back():
             self._process.start()
+        self._pid = self._process.pid
         # Else its end of the pipe would stay open when it has gone.
         self._far_end.close()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -326,12 +333,18 @@ class _Worker:
         connection.wait([self._process.sentinel])
         self._events.put(lambda: self._note_end(self))
 
-    def stop(self) -> None:
-        """Tell it to stop, or to wait no longer."""
-        self.told_to_stop = True
+    @property
+    def told_to_stop(self) -> bool:
+        """Whether it will end, and is not missed."""
+        return self._stops > 0
+
+    def stop(self, times: int = 1) -> None:
+        """Have it told to stop so many times, in all; the second time means to wait no longer."""
         # It may have ended.
         with contextlib.suppress(OSError):
-            self._channel.send(STOP)
+            while self._stops < times:
+                self._stops += 1
+                self._channel.send(STOP)
 
     def kill(self) -> None:
         """End it without a word, if it runs."""
@@ -346,21 +359,23 @@ class _Worker:
     def finish(self) -> int | None:
         """Its exit code, after its end; negative for the signal that ended it."""
         self._process.join()
+        code = self._process.exitcode
+        self._process.close()
         self._channel.close()
-        return self._process.exitcode
+        return code
 
 
 @contextlib.contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Hold SIGINT back in the process that is started meanwhile, until it says what it does with it."""
+def _signals_held_back() -> Iterator[None]:
+    """Hold signals back in the process that is started meanwhile, until it says what it does with them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
     from multiprocessing import resource_tracker
 
-    # It would be started with the first worker, and let SIGINT through again.
+    # It would be started with the first worker, and let them through again.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     try:
         yield
     finally:

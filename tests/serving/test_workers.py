@@ -165,13 +165,15 @@ def test_a_port_in_use_is_an_error_and_nothing_is_started(tmp_path: Path) -> Non
     assert f"('127.0.0.1', {port}): address already in use" in program.stderr()
 
 
-def test_requests_are_finished_when_a_terminal_interrupts_every_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_requests_are_finished_when_every_process_gets_the_signal(tmp_path: Path, number: signal.Signals) -> None:
+    # As a terminal does with SIGINT, and systemd with SIGTERM.
     with run_workers(tmp_path, group=True) as program, ThreadPoolExecutor(4) as threads:
         url = program.url()
         answers = [threads.submit(httpx.get, url + "/wait", trust_env=False) for _ in range(4)]
         for _ in answers:
             program.read_until("began")
-        program.send_to_group(signal.SIGINT)
+        program.send_to_group(number)
         assert [answer.result().text for answer in answers] == ["done"] * 4
         assert program.finish() == 0
     assert "cancelled" not in program.lines
