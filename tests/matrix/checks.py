@@ -64,6 +64,14 @@ def status(answer: Answer, expected: int) -> None:
         raise FailedError(f"status {answer.status}, not {expected}: {shown(answer.body)}")
 
 
+# --- Before the first request ---------------------------------------------------------------------
+
+
+@check("lifespan", "startup before the first request")
+async def startup(trial: Trial) -> None:
+    await trial.noted("startup")
+
+
 # --- Text, JSON, forms ----------------------------------------------------------------------------
 
 
@@ -273,7 +281,15 @@ async def accepted(trial: Trial, name: str, *headers: tuple[str, str]) -> tuple[
 @check("websocket", "echo")
 async def websocket_echo(trial: Trial) -> None:
     ws, _ = await accepted(trial, trial.name())
-    for message in ("Grüße", b"\x00\xff", "x" * 100_000, b""):
+    for message in ("Grüße", b"\x00\xff", "x" * 100_000):
+        await ws.send(message)
+        same(await ws.receive(), message)
+
+
+@check("websocket", "empty messages")
+async def websocket_empty_messages(trial: Trial) -> None:
+    ws, _ = await accepted(trial, trial.name())
+    for message in ("", b""):
         await ws.send(message)
         same(await ws.receive(), message)
 
@@ -316,16 +332,12 @@ async def websocket_denied_with_a_body(trial: Trial) -> None:
 
 @check("websocket", "over HTTP/2 and 3 as well")
 async def websocket_on_every_protocol(trial: Trial) -> None:
-    connection = await trial.connect()
-    await connection.open_websocket(f"/websocket/{trial.name()}")
+    stream = await (await trial.connect()).open_websocket(f"/websocket/{trial.name()}")
+    if await stream.head() not in {101, 200}:
+        raise FailedError(f"status of the handshake {stream.status}")
 
 
-# --- The application's life, and clients that leave -----------------------------------------------
-
-
-@check("lifespan", "startup before the first request")
-async def startup(trial: Trial) -> None:
-    await trial.noted("startup")
+# --- Clients that leave ---------------------------------------------------------------------------
 
 
 async def leaving(trial: Trial, begin: Callable[[Connection, str], Awaitable[Stream]], seen: str, told: str) -> None:
@@ -441,4 +453,8 @@ async def cleanup(trial: Trial) -> None:
     same([note for note in ending.notes if note in {"on_shutdown", "cleanup"}], ["on_shutdown", "cleanup"])
 
 
-COLUMNS = list(dict.fromkeys(check.column for check in CHECKS))
+#: In the order of the table; that of the checks is the order in which they are made.
+COLUMNS = (
+    *("text", "JSON", "form", "upload", "stream", "file", "cookies", "websocket", "disconnect", "lifespan", "SIGTERM"),
+    *("pathsend, zerocopysend", "trailers", "early hints", "push"),
+)

@@ -82,6 +82,7 @@ class Stream:
     hints: list[Headers] = field(default_factory=list)
     _begun: asyncio.Event = field(default_factory=asyncio.Event)
     _pieces: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+    _ended: bool = False
     _error: str = ""
 
     def feed_hints(self, headers: Headers) -> None:
@@ -98,12 +99,15 @@ class Stream:
         self.trailers = headers
 
     def feed_end(self) -> None:
+        self._ended = True
         self._pieces.put_nowait(None)
 
     def feed_error(self, error: str) -> None:
-        self._error = self._error or error
-        self._begun.set()
-        self._pieces.put_nowait(None)
+        if not self._ended:
+            self._ended = True
+            self._error = error
+            self._begun.set()
+            self._pieces.put_nowait(None)
 
     async def head(self) -> int:
         """The status, once it is known."""
@@ -231,5 +235,8 @@ class WebSocket:
                 await self._stream.send(self._frames.send(event.response()))
 
     async def close(self, code: int, reason: str) -> None:
-        """Send a close frame."""
+        """Close it as browsers do: by a close frame, which is answered, and the end of what carries it."""
         await self._stream.send(self._frames.send(events.CloseConnection(code=code, reason=reason)))
+        while not isinstance(await self.receive(), tuple):
+            pass
+        await self._stream.send(b"", end=True)

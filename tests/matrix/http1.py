@@ -65,6 +65,8 @@ class Http1Connection(Connection):
         if self._switched:
             self._writer.write(data)
             await self._writer.drain()
+            if end:
+                await self.close()
             return
         if data:
             await self._write(h11.Data(data=data))

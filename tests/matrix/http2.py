@@ -124,7 +124,9 @@ class Http2Connection(Connection):
         self._writer.close()
 
     def _flush(self) -> None:
-        self._writer.write(self._protocol.data_to_send())
+        data = self._protocol.data_to_send()
+        if not self._writer.is_closing():
+            self._writer.write(data)
 
     async def _read(self) -> None:
         try:

@@ -35,15 +35,176 @@ class Known:
     breaks: bool = False
 
 
+#: The checks of the column websocket that need an accepted socket.
+ACCEPTED = ("echo", "empty messages", "subprotocol", "the client's close code", "the application's close code")
+DENIED = ("denied: status and headers", "denied: body")
+ALSO_OVER = ("over HTTP/2 and 3 as well",)
+
 KNOWN = [
+    Known(
+        ("uvicorn h2",),
+        "websocket",
+        (*ACCEPTED, *DENIED, *ALSO_OVER),
+        "The server's settings offer WebSockets over HTTP/2, but a handshake (extended CONNECT, RFC 8441) arrives as a "
+        "request of the method CONNECT, which is answered with 405. A browser that is told so does not fall back to "
+        "HTTP/1.1: serve WebSockets without --http2.",
+        "uvicorn 0.54.0",
+        "https://github.com/Kludex/zttp/issues/277",
+    ),
+    Known(
+        ("granian h2",),
+        "websocket",
+        ALSO_OVER,
+        "WebSockets are not offered over HTTP/2, so clients open a connection for HTTP/1.1, where they work.",
+        "granian 2.8.7",
+    ),
+    Known(
+        ("gunicorn asgi h2",),
+        "websocket",
+        ALSO_OVER,
+        "WebSockets are not offered over HTTP/2, so clients open a connection for HTTP/1.1, where they work.",
+        "gunicorn 27.0.1",
+    ),
+    Known(
+        ("gunicorn asgi h1", "gunicorn asgi h2"),
+        "websocket",
+        DENIED,
+        "There is no websocket.http.response: a response that denies a handshake becomes a 403 without a body.",
+        "gunicorn 27.0.1",
+    ),
+    Known(
+        ("daphne",),
+        "websocket",
+        DENIED,
+        "There is no websocket.http.response: a response that denies a handshake becomes a 403 without a body.",
+        "daphne 4.2.3",
+        "https://github.com/django/daphne/issues/486",
+    ),
+    Known(
+        ("daphne",),
+        "websocket",
+        ("empty messages",),
+        "Empty messages are not sent.",
+        "daphne 4.2.3",
+    ),
+    Known(
+        ("daphne",),
+        "websocket",
+        ("the application's close code",),
+        "The code of a close arrives, its reason does not.",
+        "daphne 4.2.3",
+        "https://github.com/django/daphne/issues/374",
+    ),
+    Known(
+        ("hypercorn h1", "hypercorn h2"),
+        "websocket",
+        ("the client's close code",),
+        "Every end of the client's has the code 1006.",
+        "hypercorn 0.18.0",
+        "https://github.com/pgjones/hypercorn/issues/127",
+    ),
+    Known(
+        ("hypercorn h3",),
+        "websocket",
+        ("the client's close code",),
+        "Every end of the client's has the code 1006; and where the client ends the stream after its close frame, as "
+        "browsers do, KeyError is raised as it is for uploads, with the same consequence.",
+        "hypercorn 0.18.0",
+        "https://github.com/pgjones/hypercorn/issues/127",
+        breaks=True,
+    ),
+    Known(
+        ("anycorn h3",),
+        "websocket",
+        ("the client's close code",),
+        "The close frame of the client is not answered, and the application is told nothing.",
+        "anycorn 0.20.1",
+    ),
     Known(
         ("hypercorn h3",),
         "upload",
         ("413 before all of the body is sent",),
         "What a client still sends for a request that has been answered raises KeyError, and from then on the process "
-        "answers nothing over HTTP/3.",
+        "answers nothing over HTTP/3. The issue is that of HTTP/2, where it is mended.",
         "hypercorn 0.18.0",
+        "https://github.com/pgjones/hypercorn/pull/365",
         breaks=True,
+    ),
+    Known(
+        ("hypercorn h3",),
+        "disconnect",
+        ("wait_for_disconnection() returns", "write() raises", "read() raises"),
+        "Nobody is told of a stream that the client resets, only of the end of the whole connection; what is sent to a "
+        "reset stream raises an error of aioquic's.",
+        "hypercorn 0.18.0",
+        "https://github.com/pgjones/hypercorn/issues/352",
+    ),
+    Known(
+        ("hypercorn h3",),
+        "trailers",
+        ("arrive",),
+        "The trailers are sent, but not the end of the stream after them: clients wait for it.",
+        "hypercorn 0.18.0",
+    ),
+    Known(
+        ("anycorn h3",),
+        "trailers",
+        ("arrive",),
+        "The trailers are sent, but not the end of the stream after them: clients wait for it.",
+        "anycorn 0.20.1",
+    ),
+    Known(
+        ("anycorn h1", "anycorn h2", "anycorn h3"),
+        "SIGTERM",
+        ("no accepted request is lost",),
+        "A connection is closed before the last of what was written to it has been sent, over HTTP/3 at once: the "
+        "response that is under way then is cut off.",
+        "anycorn 0.20.1",
+        racy=True,
+    ),
+    Known(
+        ("anycorn h2", "anycorn h3"),
+        "SIGTERM",
+        ("on_shutdown runs before the wait",),
+        "It runs before, but the connection of the request that waits for it is closed.",
+        "anycorn 0.20.1",
+        racy=True,
+    ),
+    Known(
+        ("daphne",),
+        "upload",
+        ("413 before all of the body is sent",),
+        "The application is called when the body is there, all of it.",
+        "daphne 4.2.3",
+    ),
+    Known(
+        ("daphne",),
+        "stream",
+        ("pieces are read as they arrive",),
+        "The application is called when the body is there, all of it.",
+        "daphne 4.2.3",
+    ),
+    Known(
+        ("daphne",),
+        "disconnect",
+        ("read() raises",),
+        "The application is called when the body is there, all of it: never for a client that leaves before.",
+        "daphne 4.2.3",
+    ),
+    Known(
+        ("daphne",),
+        "lifespan",
+        ("startup before the first request", "on_shutdown and cleanup after the last request"),
+        "There is no lifespan: the first request starts the application, and nothing ends it.",
+        "daphne 4.2.3",
+        "https://github.com/django/daphne/issues/264",
+    ),
+    Known(
+        ("daphne",),
+        "SIGTERM",
+        ("no accepted request is lost", "on_shutdown runs before the wait"),
+        "Connections are closed at once, and the requests on them are lost.",
+        "daphne 4.2.3",
     ),
 ]
 

@@ -17,6 +17,10 @@ GRANIAN = ("-m", "granian", "--interface", "asgi", APP, "--host", "127.0.0.1", "
 UVICORN_TLS = ("--ssl-certfile", "{certfile}", "--ssl-keyfile", "{keyfile}")
 TLS = ("--certfile", "{certfile}", "--keyfile", "{keyfile}")
 GRANIAN_TLS = ("--ssl-certificate", "{certfile}", "--ssl-keyfile", "{keyfile}")
+NOTHING: frozenset[str] = frozenset()
+FILES = frozenset({"pathsend, zerocopysend"})
+SIDE_MESSAGES = frozenset({"trailers", "early hints", "push"})
+
 QUIC = (*TLS, "--quic-bind", "127.0.0.1:{port}")
 
 
@@ -36,7 +40,7 @@ class Server:
     protocol: int
     command: tuple[str, ...]
     distributions: tuple[str, ...] = ("uvicorn",)
-    extensions: frozenset[str] = frozenset()
+    extensions: frozenset[str] = NOTHING
 
     @property
     def version(self) -> str:
@@ -59,12 +63,12 @@ class Server:
         return [sys.executable, "-u", *(part.format(**fields) for part in self.command)]
 
 
-def _hypercorn_and_anycorn(name: str) -> list[Server]:
-    command = ("-m", name, APP, "--bind", "127.0.0.1:{port}", "--graceful-timeout", "10")
+def _hypercorn_and_anycorn(name: str, files: frozenset[str]) -> list[Server]:
+    command = ("-m", name, APP, "--bind", "127.0.0.1:{port}", "--graceful-timeout", "5")
     return [
-        Server(f"{name} h1", 1, command, (name,)),
-        Server(f"{name} h2", 2, (*command, *TLS), (name, "h2")),
-        Server(f"{name} h3", 3, (*command, *QUIC), (name, "aioquic")),
+        Server(f"{name} h1", 1, command, (name,), files),
+        Server(f"{name} h2", 2, (*command, *TLS), (name, "h2"), files | SIDE_MESSAGES),
+        Server(f"{name} h3", 3, (*command, *QUIC), (name, "aioquic"), files | SIDE_MESSAGES),
     ]
 
 
@@ -74,19 +78,31 @@ SERVERS = {
         Server("run_app", 1, ("-m", PROGRAM, "--port", "{port}")),
         Server("uvicorn httptools", 1, (*UVICORN, "--http", "httptools"), ("uvicorn", "httptools")),
         Server("uvicorn h11", 1, (*UVICORN, "--http", "h11"), ("uvicorn", "h11")),
-        Server("uvicorn h2", 2, (*UVICORN, "--http", "zttp", "--http2", *UVICORN_TLS), ("uvicorn", "zttp")),
-        *_hypercorn_and_anycorn("hypercorn"),
-        Server("granian h1", 1, GRANIAN, ("granian",)),
-        Server("granian h2", 2, (*GRANIAN, *GRANIAN_TLS), ("granian",)),
+        Server(
+            "uvicorn h2",
+            2,
+            (*UVICORN, "--http", "zttp", "--http2", *UVICORN_TLS),
+            ("uvicorn", "zttp", "h2"),
+            frozenset({"trailers", "early hints"}),
+        ),
+        *_hypercorn_and_anycorn("hypercorn", NOTHING),
+        Server("granian h1", 1, GRANIAN, ("granian",), FILES),
+        Server("granian h2", 2, (*GRANIAN, *GRANIAN_TLS), ("granian", "h2"), FILES),
         Server("gunicorn asgi h1", 1, (*GUNICORN, "-k", "asgi"), ("gunicorn",)),
-        Server("gunicorn asgi h2", 2, (*GUNICORN, "-k", "asgi", "--http-protocols", "h2,h1", *TLS), ("gunicorn", "h2")),
+        Server(
+            "gunicorn asgi h2",
+            2,
+            (*GUNICORN, "-k", "asgi", "--http-protocols", "h2,h1", *TLS),
+            ("gunicorn", "h2"),
+            frozenset({"trailers"}),
+        ),
         Server(
             "gunicorn uvicorn_worker",
             1,
             (*GUNICORN, "-k", "uvicorn_worker.UvicornWorker"),
             ("gunicorn", "uvicorn-worker"),
         ),
-        *_hypercorn_and_anycorn("anycorn"),
+        *_hypercorn_and_anycorn("anycorn", FILES),
         Server("daphne", 1, ("-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", APP), ("daphne",)),
     ]
 }

@@ -36,7 +36,8 @@ def _expected(server: Server, column: str) -> str:
     if all(check.optional for check in checks) and column not in server.extensions:
         return "–"
     known = [entry for check in checks if (entry := known_failure(server, check)) is not None]
-    marks = "˒".join(str(KNOWN.index(entry) + 1).translate(_SUPERSCRIPTS) for entry in dict.fromkeys(known))
+    numbers = sorted({KNOWN.index(entry) + 1 for entry in known})
+    marks = "˒".join(str(number).translate(_SUPERSCRIPTS) for number in numbers)
     return ("✗" if len(known) == len(checks) else "✓") + marks
 
 

@@ -28,7 +28,7 @@ __all__ = ("Certificates", "Ending", "FailedError", "Trial", "trial_of")
 PROJECT = Path(__file__).parents[2]
 
 #: Seconds for a server to start or to end.
-PATIENCE = float(__import__("os").environ.get("P", "60"))
+PATIENCE = 60.0
 #: How many requests are under way at a time when the server is told to stop, on how many connections.
 LOAD = 32
 CONNECTIONS = {1: LOAD, 2: 4, 3: 4}
