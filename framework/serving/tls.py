@@ -76,7 +76,7 @@ class CertificateFiles(NamedTuple):
             context.load_cert_chain(self.certfile, self.keyfile, self.password or "")
         except ssl.SSLError as exc:
             raise ValueError(self._explain(exc.reason or str(exc))) from exc
-        except FileNotFoundError:
+        except OSError:
             # ssl does not say which of the two.
             self._read(self.certfile)
             self._read(self.keyfile or self.certfile)
