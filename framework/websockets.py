@@ -490,8 +490,8 @@ class WebSocketResponse(StreamResponse):
 
     def _allow_direct_receives(self) -> None:
         if self._cancellation is not None:
-            # PERF: who receives again within a moment, as most do, needs no task for it. One timer at a time costs 0.6 µs
-            # for each message, a callback after each one 3.
+            # PERF: who receives again within a moment, as most do, needs no task for it. One timer at a time costs
+            # 0.6 µs for each message, a callback after each one 3.
             if self._listening is None:
                 self._listening = asyncio.get_running_loop().call_later(_UNHEARD_SECONDS, self._listen_beside)
             return
