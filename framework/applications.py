@@ -17,7 +17,7 @@ from framework.asgi.http import HTTPResponder
 from framework.asgi.inner_lifespan import INNER, Lifespan, LifespanError
 from framework.asgi.lifespan import serve_lifespan
 from framework.asgi.mount import MountedApp
-from framework.asgi.websocket import serve_websocket
+from framework.asgi.websocket import OpenWebSockets, serve_websocket
 from framework.background import BackgroundTasks
 from framework.cleanup import CleanupContext
 from framework.exception_handlers import ExceptionHandler, ExceptionHandlers
@@ -40,8 +40,6 @@ from framework.typedefs import ASGIApp, ForeignASGIApp, Handler, Middleware, Rec
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from framework.websockets import WebSocketResponse
-
 __all__ = ("Application",)
 
 _T = TypeVar("_T")
@@ -49,9 +47,6 @@ _U = TypeVar("_U")
 _P = ParamSpec("_P")
 
 web_logger = logging.getLogger("framework.web")
-
-#: RFC 6455, section 7.4.1: the server is going down.
-_GOING_AWAY = 1001
 
 #: Seconds that background tasks have to end at a cleanup, as long as `run_app` waits for handlers by default.
 _BACKGROUND_TIMEOUT = 60.0
@@ -112,8 +107,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._subapps: list[Application] = []
         self._exception_handlers = ExceptionHandlers()
         self._background = BackgroundTasks(logger)
-        #: The WebSockets that were accepted and are in use.
-        self._websockets: set[WebSocketResponse] = set()
+        self._websockets = OpenWebSockets()
         self._pre_frozen = False
         self._frozen = False
 
@@ -371,6 +365,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
                 raise
             finally:
                 self._started = self._shut_down = self._closing = False
+                self._websockets.reopen()
                 self._http = self._respond = self._start_and_respond
                 # The next start may be in another event loop.
                 self._starting = None
@@ -395,11 +390,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         try:
             await self._on_shutdown.send(self)
         finally:
-            sockets = [socket for socket in self._websockets if not socket.closed]
-            await asyncio.gather(
-                *(socket.close(code=_GOING_AWAY, message=b"Server shutdown") for socket in sockets),
-                return_exceptions=True,
-            )
+            await self._websockets.close()
 
     def run_in_background(self, calls: Iterable[Callable[[], Any]]) -> None:
         """Run what `Request.add_background_task` collected; called when the request was answered."""
@@ -419,6 +410,11 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             await self._on_cleanup.send(self)
         else:
             await self._cleanup_ctx.leave(self)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether shutdown was begun, and cleanup has not come to its end."""
+        return self._shut_down
 
     @property
     def started(self) -> bool:

@@ -35,8 +35,9 @@ _LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
 #: What would end a field's line. A NUL in an id makes browsers ignore the id (HTML standard, section 9.2.6).
 _UNSAFE: Final = re.compile(r"[\r\n\0]")
 
-#: The streams that each application has open, for `stop_event_streams`.
+#: The streams that each application has open, for `stop_event_streams`, and the applications that it was called for.
 _open_streams: WeakKeyDictionary[Application, WeakSet[EventSourceResponse]] = WeakKeyDictionary()
+_stopped: WeakSet[Application] = WeakSet()
 
 
 class EventSourceResponse(StreamResponse):
@@ -146,6 +147,8 @@ class EventSourceResponse(StreamResponse):
         self._ended = asyncio.Event()
         for app in _apps_of(request):
             _open_streams.setdefault(app, WeakSet()).add(self)
+        if _are_stopped(request):
+            self.stop_streaming()
         self._watcher = asyncio.ensure_future(self._watch(request, self._ended))
         return writer
 
@@ -405,6 +408,12 @@ def _apps_of(request: BaseRequest) -> tuple[Application, ...]:
         return ()
 
 
+def _are_stopped(request: BaseRequest) -> bool:
+    """Whether the streams of the request's applications were stopped because the outermost one ends."""
+    apps = _apps_of(request)
+    return bool(apps) and apps[0].stopping and not _stopped.isdisjoint(apps)
+
+
 _R = TypeVar("_R", bound=EventSourceResponse)
 
 
@@ -489,10 +498,11 @@ def sse_response(
 
 
 async def stop_event_streams(app: Application) -> None:
-    """Stop all event streams that ``app`` or an application below it has open.
+    """Stop all event streams that ``app`` or an application below it has open, and those that its end finds on the way.
 
     For ``app.on_shutdown.append(web.stop_event_streams)``: a server waits for open responses before it ends, and an
     event stream would stay open as long as its client does.
     """
+    _stopped.add(app)
     for stream in list(_open_streams.get(app, ())):
         stream.stop_streaming()

@@ -133,6 +133,48 @@ async def test_websockets_are_closed_at_the_signal(heard: list[int]) -> None:
     assert await stop(lifespan) == COMPLETE
 
 
+async def test_what_opens_after_it_ends_at_once(heard: list[int]) -> None:
+    """Servers go on for a moment: a request of then would hold them up as those before it would have."""
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        async with web.sse_response(request) as response:
+            await asyncio.Event().wait()
+        return response
+
+    recording = Recording()
+    recording.app.router.add_get("/events", stream)
+    recording.app.on_shutdown.append(web.stop_event_streams)
+    for _ in range(2):
+        lifespan = await start(recording.app)
+        signal.raise_signal(signal.SIGTERM)
+        await recording.shut_down.wait()
+        recording.shut_down.clear()
+        assert (await Driver.http(recording.app, "GET", "/events").run()).complete
+        client = Driver.websocket(recording.app, "/ws")
+        client.start()
+        await client.until_sent(2)
+        assert client.sent[-1]["code"] == 1001
+        client.disconnect(1001)
+        await client.run()
+        assert await stop(lifespan) == COMPLETE
+
+    # Started again, it keeps them open.
+    lifespan = await start(recording.app)
+    client, events = Driver.websocket(recording.app, "/ws"), Driver.http(recording.app, "GET", "/events")
+    client.start()
+    events.start()
+    await events.until_sent(1)
+    await client.until_sent(1)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (len(client.sent), events.complete) == (1, False)
+    client.disconnect(1001)
+    await client.run()
+    events.disconnect()
+    await events.run()
+    assert await stop(lifespan) == COMPLETE
+
+
 async def test_more_signals_do_not_run_it_again(heard: list[int]) -> None:
     recording = Recording()
     lifespan = await start(recording.app)
