@@ -81,6 +81,7 @@ if __name__ == "__main__":
 COMMANDS: dict[str, list[str]] = {
     "run_app": [],
     "runner": [],
+    "aiohttp": [],
     "uvicorn": ["uvicorn", "--port", "{port}", "--workers", "{workers}", "--log-level", "error", "load:app"],
     "hypercorn": ["hypercorn", "--bind", "127.0.0.1:{port}", "--workers", "{workers}", "load:app"],
     "granian": ["granian", "--interface", "asgi", "--port", "{port}", "--workers", "{workers}", "load:app"],
@@ -208,9 +209,16 @@ class _Load:
 
 
 def _command(server: str, port: int, workers: int, folder: Path, options: str, arguments: list[str]) -> list[str]:
-    if server == "run_app":
+    if server in {"run_app", "aiohttp"}:
         app = '"load:app"' if workers > 1 else '__import__("load").app'
-        source = _RUN_APP.format(app=app, port=port, options=f", workers={workers}{options}")
+        source = _RUN_APP.format(app=app, port=port, options=options)
+        if server == "run_app":
+            source = source.replace("access_log=None", f"access_log=None, workers={workers}")
+        else:
+            # What the same program does in aiohttp's own server.
+            for path, text in ((folder / "load.py", _APP), (folder / "main.py", source)):
+                path.write_text(text.replace("from framework import web", "from aiohttp import web"))
+            return [sys.executable, "main.py"]
         (folder / "main.py").write_text(source)
         return [sys.executable, "main.py"]
     if server == "runner":
