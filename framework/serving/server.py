@@ -110,6 +110,9 @@ class Server(uvicorn.Server):
         self.exit_reason: BaseException | None = None
         #: How long `shutdown` waits for handlers, in seconds.
         self.shutdown_timeout = shutdown_timeout
+        #: Whether connections are kept for a moment for a request that may be on its way. False closes at once those
+        #: on which nothing has arrived, for tests, whose clients have said all they have to say.
+        self.waits_for_requests = True
         self._app = app
         self._access_log = access_log
         self._on_shutdown = on_shutdown
@@ -267,7 +270,7 @@ class Server(uvicorn.Server):
             patience = _patience(connection)
             if patience is None:
                 _end_with_response(connection)
-            elif ending_for >= min(patience, self.shutdown_timeout):
+            elif not self.waits_for_requests or ending_for >= min(patience, self.shutdown_timeout):
                 closing.append(connection)
         unread = with_unread(filter(None, map(_socket_of, closing)))
         for connection in closing:

@@ -88,6 +88,7 @@ async def server(
         ssl_context=ssl_context,
         access_log=None,
     )
+    serving.waits_for_requests = False
     # What uvicorn gives each request a copy of.
     serving.lifespan.state = shared
     with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:

@@ -288,6 +288,19 @@ async def test_a_request_that_has_come_in_part() -> None:
     writer.close()
 
 
+async def test_a_server_of_a_test_does_not_wait() -> None:
+    """And reads all the same what has arrived."""
+    async with serving(answer, shutdown_timeout=1e6) as (server, address):
+        server.waits_for_requests = False
+        idle_reader, idle_writer = await asyncio.open_connection(*address.split(":"))
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        writer.write(REQUEST)
+    assert await idle_reader.read() == b""
+    await read_response(reader)
+    idle_writer.close()
+    writer.close()
+
+
 async def test_all_of_a_pipeline_is_answered() -> None:
     async with serving(answer) as (_, address):
         reader, writer = await asyncio.open_connection(*address.split(":"))
