@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HypercornServer"]
 
+_log = logging.getLogger("hypercorn.error")
+
 # How long connections without a request may take to send what they hold, in seconds.
 _CLOSING_GRACE = 2.0
 
@@ -63,7 +65,7 @@ class HypercornServer:
         self._config = Config()
         self._config.keep_alive_timeout = keepalive_timeout
         # A logger of its own as it is: for a name, or for "-", hypercorn would replace its handlers.
-        self._config.errorlog = logging.getLogger("hypercorn.error")
+        self._config.errorlog = _log
         self._config.accesslog = None
         self._app = wrap_app(self._requests, self._config.wsgi_max_body_size, "asgi")  # type: ignore[arg-type]
         self._context = WorkerContext(None)
@@ -135,6 +137,10 @@ class HypercornServer:
         try:
             loop = asyncio.get_running_loop()
             await TCPServer(self._app, loop, self._config, self._context, {}, reader, writer)
+        except Exception as exc:
+            # What handlers raise hypercorn logs by itself. These are octets that it cannot cope with, and asyncio would
+            # show a traceback for each connection.
+            _log.warning("hypercorn has given up a connection: %r", exc)
         finally:
             del self._connections[task]
 
