@@ -170,8 +170,12 @@ from framework import web
 async def hello(request):
     return web.Response(text="hello")
 
+async def on_cleanup(app):
+    print("on_cleanup", flush=True)
+
 app = web.Application()
 app.router.add_get("/", hello)
+app.on_cleanup.append(on_cleanup)
 """)
     source = f"""
     from framework import web
@@ -183,6 +187,8 @@ app.router.add_get("/", hello)
         assert (answer.text, answer.http_version) == ("hello", "HTTP/2")
         program.send(signal.SIGTERM)
         assert program.finish() == 0
+    # Two processes may write into one line.
+    assert sum(line.count("on_cleanup") for line in program.lines) == 2
     assert program.stderr() == ""
 
 
