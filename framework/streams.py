@@ -406,9 +406,12 @@ class StreamReader:
         if self._pending is not task:
             return
         self._pending = None
-        if task.cancelled() or self._watch_ended:
+        if task.cancelled():
             return
+        # Asked for in any case: asyncio complains of exceptions that nobody has seen.
         exc = task.exception()
+        if self._watch_ended:
+            return
         if exc is not None:
             self.set_exception(exc)
             self._wake_disconnect_waiters()

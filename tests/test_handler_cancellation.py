@@ -591,6 +591,29 @@ async def test_a_server_whose_receive_fails() -> None:
     assert driver.body == b"answered"
 
 
+async def test_a_server_whose_receive_fails_at_the_end() -> None:
+    driver = Driver.http(None, "POST", "/", headers=CHUNKED)
+    fails = asyncio.Event()
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+
+    async def receive() -> Any:
+        await fails.wait()
+        raise RuntimeError("out of order")
+
+    async def handler(request: web.Request) -> web.Response:
+        await asyncio.sleep(0.03)
+        fails.set()
+        await asyncio.sleep(0)
+        return web.Response(text="answered")
+
+    await app_with(handler)(driver.scope, receive, driver.send)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    gc.collect()
+    assert (driver.body, complaints) == (b"answered", [])
+
+
 # --- Event streams --------------------------------------------------------------------------------
 
 
