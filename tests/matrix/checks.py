@@ -354,6 +354,23 @@ async def leave_while_the_handler_waits(trial: Trial) -> None:
     await leaving(trial, lambda connection, name: connection.open("GET", f"/wait/{name}", end=True), "waiting", "left")
 
 
+@check("disconnect", "handler_cancellation cancels")
+async def leave_while_the_handler_is_to_be_cancelled(trial: Trial) -> None:
+    await leaving(
+        trial, lambda connection, name: connection.open("GET", f"/cancelled/{name}", end=True), "waiting", "cancelled"
+    )
+
+
+@check("disconnect", "a connection that ends")
+async def leave_with_the_connection(trial: Trial) -> None:
+    name = trial.name()
+    connection = await trial.connect()
+    await connection.open("GET", f"/wait/{name}", end=True)
+    await trial.noted(f"waiting {name}")
+    await connection.close()
+    await trial.noted(f"left {name}")
+
+
 @check("disconnect", "write() raises")
 async def leave_while_the_handler_writes(trial: Trial) -> None:
     name = trial.name()

@@ -52,7 +52,15 @@ KNOWN = [
         "https://github.com/Kludex/zttp/issues/277",
     ),
     Known(
-        ("granian h2",),
+        ("run_app h2",),
+        "websocket",
+        ALSO_OVER,
+        "run_app does not offer what does not work: clients open a connection for HTTP/1.1, where WebSockets work.",
+        "uvicorn 0.54.0",
+        "https://github.com/Kludex/zttp/issues/277",
+    ),
+    Known(
+        ("granian h2", "run_app granian h2"),
         "websocket",
         ALSO_OVER,
         "WebSockets are not offered over HTTP/2, so clients open a connection for HTTP/1.1, where they work.",
@@ -96,7 +104,7 @@ KNOWN = [
         "https://github.com/django/daphne/issues/374",
     ),
     Known(
-        ("hypercorn h1", "hypercorn h2"),
+        ("hypercorn h1", "hypercorn h2", "run_app hypercorn h1", "run_app hypercorn h2"),
         "websocket",
         ("the client's close code",),
         "Every end of the client's has the code 1006.",
@@ -133,11 +141,24 @@ KNOWN = [
     Known(
         ("hypercorn h3",),
         "disconnect",
-        ("wait_for_disconnection() returns", "write() raises", "read() raises"),
-        "Nobody is told of a stream that the client resets, only of the end of the whole connection; what is sent to a "
-        "reset stream raises an error of aioquic's.",
+        (
+            "wait_for_disconnection() returns",
+            "handler_cancellation cancels",
+            "a connection that ends",
+            "write() raises",
+            "read() raises",
+        ),
+        "The application is told neither of a stream that the client resets nor of the end of its connection; what is "
+        "sent to a reset stream raises an error of aioquic's.",
         "hypercorn 0.18.0",
         "https://github.com/pgjones/hypercorn/issues/352",
+    ),
+    Known(
+        ("anycorn h3",),
+        "disconnect",
+        ("a connection that ends",),
+        "The application is told of a stream that the client resets, but not of the end of its connection.",
+        "anycorn 0.20.1",
     ),
     Known(
         ("hypercorn h3",),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -133,6 +132,8 @@ async def extensions(request: web.Request) -> web.Response:
 
 async def side_messages(scope: Any, receive: Any, send: Any) -> None:
     """A foreign ASGI application, mounted: early hints and a push, for which aiohttp has no API."""
+    if scope["type"] != "http":
+        raise NotImplementedError(scope["type"])
     offered = scope.get("extensions") or {}
     if "http.response.early_hint" in offered:
         await send({"type": "http.response.early_hint", "links": [b"</style.css>; rel=preload"]})
@@ -211,6 +212,17 @@ async def endless(request: web.Request) -> web.StreamResponse:
         raise
 
 
+@routes.get("/cancelled/{name}", handler_cancellation=True)
+async def cancelled(request: web.Request) -> web.Response:
+    note("waiting", request.match_info["name"])
+    try:
+        await asyncio.sleep(3600)
+    except asyncio.CancelledError:
+        note("cancelled", request.match_info["name"])
+        raise
+    return web.Response()
+
+
 @routes.post("/read/{name}")
 async def read(request: web.Request) -> web.Response:
     note("reading", request.match_info["name"])
@@ -270,10 +282,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serve the program by run_app.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--server", default="uvicorn")
+    parser.add_argument("--http2", action="store_true")
+    parser.add_argument("--certfile")
+    parser.add_argument("--keyfile")
     arguments = parser.parse_args()
-    options: dict[str, Any] = {} if arguments.server == "uvicorn" else {"server": arguments.server}
-    with contextlib.suppress(KeyboardInterrupt):
-        web.run_app(app, host="127.0.0.1", port=arguments.port, **options)
+    web.run_app(
+        app,
+        host="127.0.0.1",
+        port=arguments.port,
+        server=arguments.server,
+        shutdown_timeout=3,
+        http2=arguments.http2,
+        ssl_certfile=arguments.certfile,
+        ssl_keyfile=arguments.keyfile,
+    )
 
 
 if __name__ == "__main__":

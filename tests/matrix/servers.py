@@ -11,6 +11,7 @@ __all__ = ("SERVERS", "Server")
 PROGRAM = "tests.matrix.program"
 APP = f"{PROGRAM}:app"
 
+RUN_APP = ("-m", PROGRAM, "--port", "{port}")
 UVICORN = ("-m", "uvicorn", APP, "--host", "127.0.0.1", "--port", "{port}", "--no-access-log")
 GUNICORN = ("-m", "gunicorn", APP, "--bind", "127.0.0.1:{port}")
 GRANIAN = ("-m", "granian", "--interface", "asgi", APP, "--host", "127.0.0.1", "--port", "{port}")
@@ -64,7 +65,7 @@ class Server:
 
 
 def _hypercorn_and_anycorn(name: str, files: frozenset[str]) -> list[Server]:
-    command = ("-m", name, APP, "--bind", "127.0.0.1:{port}", "--graceful-timeout", "5")
+    command = ("-m", name, APP, "--bind", "127.0.0.1:{port}", "--graceful-timeout", "3")
     return [
         Server(f"{name} h1", 1, command, (name,), files),
         Server(f"{name} h2", 2, (*command, *TLS), (name, "h2"), files | SIDE_MESSAGES),
@@ -75,7 +76,24 @@ def _hypercorn_and_anycorn(name: str, files: frozenset[str]) -> list[Server]:
 SERVERS = {
     server.name: server
     for server in [
-        Server("run_app", 1, ("-m", PROGRAM, "--port", "{port}")),
+        Server("run_app h1", 1, RUN_APP),
+        Server(
+            "run_app h2",
+            2,
+            (*RUN_APP, "--http2", *TLS),
+            ("uvicorn", "zttp", "h2"),
+            frozenset({"trailers", "early hints"}),
+        ),
+        Server("run_app hypercorn h1", 1, (*RUN_APP, "--server", "hypercorn"), ("hypercorn",)),
+        Server(
+            "run_app hypercorn h2",
+            2,
+            (*RUN_APP, "--server", "hypercorn", "--http2", *TLS),
+            ("hypercorn", "h2"),
+            SIDE_MESSAGES,
+        ),
+        Server("run_app granian h1", 1, (*RUN_APP, "--server", "granian"), ("granian",), FILES),
+        Server("run_app granian h2", 2, (*RUN_APP, "--server", "granian", "--http2", *TLS), ("granian", "h2"), FILES),
         Server("uvicorn httptools", 1, (*UVICORN, "--http", "httptools"), ("uvicorn", "httptools")),
         Server("uvicorn h11", 1, (*UVICORN, "--http", "h11"), ("uvicorn", "h11")),
         Server(

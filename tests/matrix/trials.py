@@ -152,9 +152,9 @@ class Trial:
             asyncio.create_task(self._load(number, answered, errors))
             for number in range(CONNECTIONS[self.server.protocol])
         ]
-        while len(answered) < 2 * LOAD:
+        while len(answered) < 2 * LOAD or "held" not in self.notes():
             await asyncio.sleep(0.01)
-            if all(client.done() for client in clients):
+            if held.done() or all(client.done() for client in clients):
                 break
         before = len(self.notes())
         self.process.send_signal(signal.SIGTERM)
