@@ -41,6 +41,9 @@ def protocol_factory(http1: Callable[..., Any]) -> Callable[..., asyncio.Protoco
     return functools.partial(EitherProtocol, http1)
 
 
+# How long after the last answer GOAWAY is said, in seconds.
+_GOODBYE_DELAY = 0.1
+
 # RFC 9113, sections 7 and 6.5, and RFC 8441, section 3.
 _REFUSED_STREAM = 0x7
 _SETTINGS = 0x4
@@ -53,8 +56,8 @@ class HTTP2Protocol(ZttpH2Protocol):
     - back-pressure: a handler that writes waits while its client takes nothing. uvicorn keeps what the client's window
       has no room for and lets the handler go on, without a bound;
     - requests that come after a shutdown has begun are refused so that clients may ask again elsewhere (RFC 9113,
-      section 8.7). uvicorn answers 503. GOAWAY is said with the last answer, not before: clients in Python (httpx, by
-      the package h2) take no more answers after it;
+      section 8.7). uvicorn answers 503. GOAWAY is said a moment after the last answer: clients in Python (httpx) take
+      no more answers after it, nor those that they have received together with it;
     - it offers no WebSockets over HTTP/2 (RFC 8441), which uvicorn cannot serve and zttp offers: browsers would use
       them, where now they open a connection with HTTP/1.1.
     """
@@ -65,6 +68,15 @@ class HTTP2Protocol(ZttpH2Protocol):
         self._application = TLSTeller(self, self.app)
         self._progress = asyncio.Event()
         self._flushed = False
+        self._goodbye: asyncio.TimerHandle | None = None
+
+    # What uvicorn calls for an idle connection, at the end and before. Where a version calls it otherwise, the end is
+    # as uvicorn has it.
+    def _close_connection(self) -> None:
+        if not self.shutdown_requested:
+            super()._close_connection()
+        elif self._goodbye is None:
+            self._goodbye = asyncio.get_running_loop().call_later(_GOODBYE_DELAY, super()._close_connection)
 
     def flush(self) -> None:
         if self._flushed:
@@ -98,6 +110,8 @@ class HTTP2Protocol(ZttpH2Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self._goodbye is not None:
+            self._goodbye.cancel()
         self.cycles.clear()
         self._progress.set()
 
