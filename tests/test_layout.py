@@ -42,7 +42,7 @@ SHELVES = """
     applications
     serving serving.import_strings serving.program_errors
     serving.access_log serving.json_access_log serving.options serving.arrivals serving.sites
-    serving.server serving.tls serving.tls_scope serving.low_level serving.runners
+    serving.upgrades serving.server serving.tls serving.tls_scope serving.low_level serving.runners
     serving.runner_sites serving.listening serving.http2 serving.in_flight serving.hypercorn_server
     serving.granian_server serving.servers serving.process serving.reload serving.worker serving.workers serving.run
     testing testing.messages testing.stacks testing.drivers testing.websockets testing.lifespans testing.exchanges

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from framework.serving.arrivals import accept_all, with_unread
+from framework.serving.upgrades import read_bodies_of_upgrades
 
 if TYPE_CHECKING:
     import socket
@@ -163,6 +164,7 @@ class Server(uvicorn.Server):
     def _make_http_protocol(self, protocol_class: Callable[..., Any], **options: Any) -> Any:
         protocol = protocol_class(**options)
         protocol.access_log = False
+        read_bodies_of_upgrades(protocol)
         if self._ending_since is not None:
             _make_next_the_last(protocol)
         return protocol
