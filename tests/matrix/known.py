@@ -45,9 +45,9 @@ KNOWN = [
         ("uvicorn h2",),
         "websocket",
         (*ACCEPTED, *DENIED, *ALSO_OVER),
-        "The server's settings offer WebSockets over HTTP/2, but a handshake (extended CONNECT, RFC 8441) arrives as a "
-        "request of the method CONNECT, which is answered with 405. A browser that is told so does not fall back to "
-        "HTTP/1.1: serve WebSockets without --http2.",
+        "zttp offers WebSockets over HTTP/2 since this issue, and uvicorn does not have them yet: a handshake (extended "
+        "CONNECT, RFC 8441) arrives as a request of the method CONNECT, and is answered with 405. Chromium, which is "
+        "told so, does not ask again over HTTP/1.1.",
         "uvicorn 0.54.0",
         "https://github.com/Kludex/zttp/issues/277",
     ),

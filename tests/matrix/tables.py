@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 from tests.matrix.checks import CHECKS, COLUMNS
@@ -25,9 +26,10 @@ def documented() -> str:
         lines.append(f"| {server.name} | {' | '.join(cells)} |")
     lines.append("")
     for number, known in enumerate(KNOWN, 1):
-        where = f"[its issue]({known.issue})" if known.issue else "no issue found"
-        lines.append(f"{number}. {', '.join(known.servers)}; {known.column}: {', '.join(known.checks)}. {known.reason}")
-        lines[-1] += f" ({known.version}; {where})"
+        where = f"[issue]({known.issue})" if known.issue else "no issue found"
+        note = f"{', '.join(known.servers)}; {known.column}: {', '.join(known.checks)}. {known.reason}"
+        wrapped = textwrap.wrap(f"{note} ({known.version}; {where})", 114, break_long_words=False)
+        lines.append(f"{number}. " + "\n   ".join(wrapped))
     return "\n".join([BEGIN, "", *lines, "", END])
 
 
