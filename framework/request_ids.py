@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from framework.responses import StreamResponse
     from framework.typedefs import Handler, Middleware, Scope
 
-__all__ = ("RequestIdFilter", "request_id", "request_id_middleware", "request_id_of")
+__all__ = ("RequestIdFilter", "forget_request_id", "request_id", "request_id_middleware", "request_id_of")
 
 #: The id of the request that the running code belongs to; None outside of requests.
 #:
@@ -44,7 +44,9 @@ def request_id_middleware(
 
         app = web.Application(middlewares=[web.request_id_middleware()])
 
-    It should be the outermost, so that what the others log has the id. Every response has the header: those of
+    It should be the outermost, of the outermost application, so that what the others log has the id. (A request that
+    goes past it may begin with the id of another one of its connection under a server's own command; not under
+    `run_app` and the runners.) Every response has the header: those of
     handlers, streams, files, WebSockets, mounted applications, misses and failures.
 
     Args:
@@ -111,6 +113,16 @@ def request_id_of(scope: Scope) -> str | None:
     """The id of the request that ``scope`` describes, as seen from around the application."""
     value: str | None = scope.get(_KEY)
     return request_id.get() if value is None else value
+
+
+def forget_request_id() -> None:
+    """Begin a request without the id of another one, in whose context the server may have begun it.
+
+    A request that was sent behind another is begun by that one's task, when it is answered; and asyncio handles what a
+    connection receives in the context of whoever had it go on reading (CPython issue 140947).
+    """
+    if request_id.get() is not None:
+        request_id.set(None)
 
 
 class RequestIdFilter(logging.Filter):

@@ -435,7 +435,11 @@ class AccessLog:
     @property
     def enabled(self) -> bool:
         """Whether there is anything to do; else the application can be called without this."""
-        return self.logger.enabled
+        try:
+            return self.logger.enabled
+        except Exception:
+            _logger.exception("Error in the access log")
+            return False
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Run ``app`` for one request, and log the request when it has ended, however it has."""

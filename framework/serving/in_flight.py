@@ -7,6 +7,8 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
+from framework.request_ids import forget_request_id
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
@@ -51,6 +53,7 @@ class InFlight:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 (for the type checker: this runs in a coroutine)
         self._tasks.add(task)
+        forget_request_id()
         started = False
 
         async def observed(message: Message) -> None:

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from framework.request_ids import forget_request_id
 from framework.serving.arrivals import accept_all, with_unread
 from framework.serving.upgrades import read_bodies_of_upgrades
 
@@ -125,6 +126,7 @@ class Server(uvicorn.Server):
         self._told: weakref.WeakSet[Any] = weakref.WeakSet()
 
     async def _run_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        forget_request_id()
         try:
             if self._access_log is not None and self._access_log.enabled:
                 await self._access_log.run(self._app, scope, receive, send)

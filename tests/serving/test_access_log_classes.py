@@ -254,6 +254,19 @@ async def test_a_log_that_fails_does_no_harm(caplog: pytest.LogCaptureFixture, i
     assert record.exc_info is not None
 
 
+def test_enabled_that_fails_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(Noted):
+        @property
+        def enabled(self) -> bool:
+            raise ZeroDivisionError
+
+    log = make_access_log(LOGGER, Failing)
+    assert log is not None
+    assert not log.enabled
+    [record] = caplog.records
+    assert (record.name, record.getMessage()) == ("framework.server", "Error in the access log")
+
+
 async def test_an_application_that_was_started_before() -> None:
     async with saying() as app:
         await Driver.http(app, target="/").run()

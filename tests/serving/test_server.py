@@ -16,6 +16,7 @@ import trustme
 import websockets
 from websockets.asyncio.client import connect
 
+from framework.request_ids import request_id
 from framework.serving.access_log import AccessLog, AccessLogger
 from framework.serving.server import Server
 from framework.typedefs import ASGIApp, Receive, Scope, Send
@@ -365,3 +366,23 @@ async def test_hurrying_cancels_on_shutdown(caplog: pytest.LogCaptureFixture) ->
     async with serving(answer, on_shutdown=on_shutdown) as (server, _):
         pass
     assert [record.message for record in caplog.records] == ["on_shutdown was cancelled: it was told to hurry"]
+
+
+async def test_a_request_does_not_begin_with_the_id_of_the_one_before() -> None:
+    seen: list[str | None] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(request_id.get())
+        request_id.set(scope["path"])
+        await respond(send, b"")
+
+    async with serving(app) as (_, address):
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        # Behind one another: uvicorn begins the second from the first one's task, and reads on in its context.
+        writer.write(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+        while len(seen) < 2:
+            await reader.readline()
+        writer.write(b"GET /3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        await reader.read()
+        writer.close()
+    assert seen == [None, None, None]
