@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
 import framework
-from framework.debug.masking import MASK, is_secret, mask_header, mask_query
+from framework.debug.masking import MASK, is_secret, mask_header, mask_query, mask_urls
 from framework.debug.source import short_name
 from framework.debug.values import class_name
 from framework.typedefs import Scope
@@ -115,7 +115,7 @@ def _handler(handler: Any) -> tuple[str, str]:
 
 def _masked(pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for name, value in pairs:
-        yield name, MASK if value and is_secret(name) else value
+        yield name, MASK if value and is_secret(name) else mask_urls(value)
 
 
 def _headers(scope: Scope) -> Iterator[tuple[str, str]]:

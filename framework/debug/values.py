@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
-from framework.debug.masking import MASK, is_secret
+from framework.debug.masking import MASK, is_secret, mask_urls
 
 __all__ = ("Variable", "class_name", "show_value", "show_variables")
 
@@ -58,8 +58,8 @@ def _show(value: Any, depth: int) -> str:
     if kind is int:
         return repr(value) if value.bit_length() <= _MAX_BITS else f"<int of {value.bit_length()} bits>"
     if id(kind) in _TEXTS:
-        # The octets of a file are not copied to show the first of them.
-        return _cut(repr(value[: _MAX_LENGTH + 1]))
+        # The octets of a file are not copied to show the first of them; but a URL is looked at as a whole.
+        return _cut(mask_urls(repr(value[: 5 * _MAX_LENGTH])))
     if kind is dict:
         if depth == 0:
             return "{…}" if value else "{}"
@@ -72,6 +72,9 @@ def _show(value: Any, depth: int) -> str:
             return f"{opening}…{closing}"
         if kind is tuple and len(value) == 1:
             closing = ",)"
+        if kind is tuple and len(value) == 2 and _names_secret(value[0]):
+            # A raw header, or an item of a dict.
+            return f"({_show(value[0], depth - 1)}, {MASK})"
         return _join(opening, [_show(each, depth - 1) for each in _first(value)], len(value), closing)
     if issubclass(kind, type):
         return f"<class {class_name(value)}>"
@@ -79,8 +82,13 @@ def _show(value: Any, depth: int) -> str:
 
 
 def _pair(key: Any, value: Any, depth: int) -> str:
-    secret = type(key) is str and is_secret(key)
-    return f"{_show(key, depth - 1)}: {MASK if secret else _show(value, depth - 1)}"
+    return f"{_show(key, depth - 1)}: {MASK if _names_secret(key) else _show(value, depth - 1)}"
+
+
+def _names_secret(key: Any) -> bool:
+    if type(key) is bytes:
+        key = key[:_MAX_LENGTH].decode("latin-1")
+    return type(key) is str and is_secret(key)
 
 
 def _first(items: Any) -> list[Any]:

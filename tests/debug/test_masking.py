@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from framework.debug.masking import MASK, is_secret, mask_header, mask_query
+from framework.debug.masking import MASK, is_secret, mask_header, mask_query, mask_urls
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,7 @@ def test_other_names(name: str) -> None:
         ("Cookie", "a=1; session=abc;b", f"a={MASK}; session={MASK}; {MASK}"),
         ("X-Api-Key", "abc", MASK),
         ("Referer", "http://a/b?page=1&token=abc#c", f"http://a/b?page=1&token={MASK}#c"),
+        ("Referer", "https://me:abc@a/b", f"https://me:{MASK}@a/b"),
         ("Accept", "text/html;q=0.9", "text/html;q=0.9"),
         ("Content-Type", "text/html; charset=utf-8", "text/html; charset=utf-8"),
     ],
@@ -47,7 +48,22 @@ def test_a_query() -> None:
     assert mask_query("a=1&pass=2&%74oken=3&token&token=&b") == f"a=1&pass={MASK}&%74oken={MASK}&token&token=&b"
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgres://me:abc@db/1 redis://:abc@db", f"postgres://me:{MASK}@db/1 redis://:{MASK}@db"),
+        ("amqp://me:a@b:c@db", f"amqp://me:{MASK}@db"),
+        ("http://db:5432/a@b http://me@db/ a:b@c", "http://db:5432/a@b http://me@db/ a:b@c"),
+    ],
+)
+def test_passwords_of_urls(text: str, shown: str) -> None:
+    assert mask_urls(text) == shown
+
+
 def test_s16_masking_is_linear() -> None:
     for value in ("a" * 1_000_000, "a=" * 500_000, "?" * 1_000_000, "=" * 1_000_000):
         mask_query(value)
+    for value in ("://" * 300_000, "://:" * 250_000, "://a" + ":" * 1_000_000, "://:" + "@" * 1_000_000):
+        mask_urls(value)
+    for value in ("a" * 1_000_000, "=" * 1_000_000):
         mask_header("Cookie", value)

@@ -70,6 +70,13 @@ def test_secrets_are_masked() -> None:
     assert more == 0
 
 
+def test_secrets_in_pairs_and_urls_are_masked() -> None:
+    assert show_value([(b"authorization", b"x"), ("a", "b")]) == f"[(b'authorization', {MASK}), ('a', 'b')]"
+    assert show_value({b"cookie": b"x"}) == f"{{b'cookie': {MASK}}}"
+    assert show_value("postgres://me:x@db") == f"'postgres://me:{MASK}@db'"
+    assert "x" not in show_value(f"a://me:{'x' * 500}@db")
+
+
 def test_what_is_large_is_cut() -> None:
     assert show_value("x" * 10**7) == f"'{'x' * 199}…"
     assert show_value(list(range(10**6))) == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, … 999988 more]"
