@@ -7,6 +7,7 @@ import importlib.util
 import keyword
 import os
 import re
+import shlex
 import string
 import sys
 from importlib import resources
@@ -123,6 +124,6 @@ def _say_next_steps(folder: Path, project: str) -> None:
         ("framework run --reload", "serve on http://localhost:8080, anew after each change"),
     ]
     if folder.resolve() != Path.cwd():
-        steps.insert(0, (f"cd {folder}", ""))
+        steps.insert(0, (f"cd {shlex.quote(os.fspath(folder))}", ""))
     lines = [f"    {command:<28}{remark and '# ' + remark}".rstrip() for command, remark in steps]
     print(f"{project} is written to {os.fspath(folder)}{os.sep}. Next:", "", *lines, sep="\n")  # noqa: T201

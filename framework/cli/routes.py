@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import dataclasses
 import json
 import sys
@@ -53,8 +54,10 @@ def show_routes(options: argparse.Namespace) -> int:
     Raises CommandError where there is no such application, and what the program raises.
     """
     try:
-        found = load_application(options.target or configured_target())
-        app = found if isinstance(found, Application) else asyncio.run(_made(found))
+        # What the program prints is no part of the table, which others may read.
+        with contextlib.redirect_stdout(sys.stderr):
+            found = load_application(options.target or configured_target())
+            app = found if isinstance(found, Application) else asyncio.run(_made(found))
     except ImportStringError as exc:
         raise CommandError(str(exc)) from exc
     routes = list_routes(app)

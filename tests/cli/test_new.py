@@ -137,3 +137,8 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_folders_above_are_made(write: Write, tmp_path: Path) -> None:
     assert main(["new", "services/hello"]) == 0
     assert "services/hello/hello/main.py" in files(tmp_path)
+
+
+def test_a_folder_whose_name_a_shell_would_take_apart(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", "my services/hello"]) == 0
+    assert "\n    cd 'my services/hello'\n" in capsys.readouterr().out

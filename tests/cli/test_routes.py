@@ -117,6 +117,12 @@ def test_json(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_what_the_program_prints_is_not_of_the_list(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    write(chatty='from framework import web\nprint("hello")\napp = web.Application()')
+    assert main(["routes", "chatty:app", "--json"]) == 0
+    assert capsys.readouterr() == ("[]\n", "hello\n")
+
+
 def test_sub_applications_and_domains(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     write(
         shop="""
