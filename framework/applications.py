@@ -318,6 +318,12 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     def _begin_shutdown(self) -> None:
         if self._started and not self._shut_down and not self._closing:
             self._shutting_down = asyncio.get_running_loop().create_task(self.shutdown())
+            self._shutting_down.add_done_callback(self._report_early_failure)
+
+    def _report_early_failure(self, shutdown: asyncio.Task[None]) -> None:
+        # `_close` raises it too, but the server may wait for long before that for what on_shutdown was to end.
+        if not self._closing and not shutdown.cancelled() and (exc := shutdown.exception()) is not None:
+            self._logger.error("on_shutdown failed while the server waits for its connections", exc_info=exc)
 
     async def leave_contexts(self) -> None:
         """Leave the contexts that a startup entered before it failed, here and in the sub-applications."""

@@ -196,7 +196,9 @@ async def test_lifespan_shutdown_waits_for_it(heard: list[int]) -> None:
     assert recording.events == ["shutdown begins", "shutdown ends", "cleanup"]
 
 
-async def test_what_it_raises_is_told_at_the_end(heard: list[int], caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_it_raises_is_logged_at_once_and_told_at_the_end(
+    heard: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
     async def fail(app: web.Application) -> None:
         raise LookupError("no")
 
@@ -207,6 +209,24 @@ async def test_what_it_raises_is_told_at_the_end(heard: list[int], caplog: pytes
     await recording.shut_down.wait()
     assert await stop(lifespan) == {"type": "lifespan.shutdown.failed", "message": "LookupError: no"}
     assert recording.events[-1] == "cleanup"
+    assert [record.message for record in caplog.records] == [
+        "on_shutdown failed while the server waits for its connections",
+        "Application shutdown failed",
+    ]
+
+
+async def test_what_it_raises_when_the_server_waits_no_more(heard: list[int], caplog: pytest.LogCaptureFixture) -> None:
+    async def fail(app: web.Application) -> None:
+        raise LookupError("no")
+
+    recording = Recording()
+    recording.may_go.clear()
+    recording.app.on_shutdown.append(fail)
+    lifespan = await start(recording.app)
+    signal.raise_signal(signal.SIGTERM)
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_later(0.01, recording.may_go.set)
+    assert await stop(lifespan) == {"type": "lifespan.shutdown.failed", "message": "LookupError: no"}
     assert [record.message for record in caplog.records] == ["Application shutdown failed"]
 
 
