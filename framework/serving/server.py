@@ -141,6 +141,9 @@ class Server(uvicorn.Server):
             self.exit_reason = exc
             self.should_exit = True
             await _answer_unavailable(scope, send)
+        else:
+            if scope["type"] == "websocket":
+                _complete_denial(send)
 
     def make_protocol(self) -> asyncio.Protocol:
         """The protocol of one connection, for `loop.create_server` and its companions."""
@@ -365,6 +368,17 @@ def _says_close(connection: Any) -> bool:
 
 def _socket_of(connection: Any) -> Any:
     return connection.transport.get_extra_info("socket")
+
+
+def _complete_denial(send: Any) -> None:
+    """Have uvicorn take a handshake that was denied with a response for complete.
+
+    It would log an error, as for an application that has said nothing: a line of a client's making for each request
+    with a wrong path.
+    """
+    connection: Any = getattr(send, "__self__", None)
+    if getattr(connection, "initial_response", None) is not None and connection.close_sent:
+        connection.handshake_complete = True
 
 
 async def _answer_unavailable(scope: Scope, send: Send) -> None:

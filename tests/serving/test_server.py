@@ -115,6 +115,19 @@ async def test_on_shutdown_can_close_a_websocket_itself() -> None:
     assert caught.value.rcvd.code == 1001
 
 
+async def test_a_handshake_that_is_denied_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.http.response.start", "status": 404, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b"not here"})
+
+    async with serving(app) as (_, address):
+        with pytest.raises(websockets.InvalidStatus) as failure:
+            await connect(f"ws://{address}", proxy=None)
+    assert failure.value.response.status_code == 404
+    assert failure.value.response.body == b"not here"
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 async def test_requests_are_finished_even_when_on_shutdown_fails() -> None:
     began, release = asyncio.Event(), asyncio.Event()
 
