@@ -137,6 +137,8 @@ class WebSocketResponse(StreamResponse):
     _cancellation: HandlerCancellation | None = None
     #: When a handler that does not receive is listened for.
     _listening: asyncio.TimerHandle | None = None
+    #: The message that is waited for while the handler does not receive.
+    _unheard: asyncio.Future[Message] | None = None
 
     def __init__(
         self,
@@ -402,10 +404,10 @@ class WebSocketResponse(StreamResponse):
         loop to itself for ever.
         """
         handshake = self._prepared_handshake()
-        if not self._receiving and handshake.pending is None:
+        if not self._receiving and (handshake.pending is None or handshake.pending is not self._unheard):
             # Who only sends would never hear that the client has gone: what it has to say is waited for beside.
             self._receive_now = None
-            handshake.start_receiving().add_done_callback(self._note_unheard)
+            self._listen_unheard(handshake)
         return self._unheard_sends % _SENDS_BEFORE_TURN == 0
 
     def _listen_beside(self) -> None:
@@ -414,13 +416,19 @@ class WebSocketResponse(StreamResponse):
         handshake = self._handshake
         if (
             handshake is not None
-            and handshake.pending is None
             and not self._receiving
             and self._send_now is not None
             and self._cancellation is not None
             and not self._cancellation.ended
         ):
-            handshake.start_receiving().add_done_callback(self._note_unheard)
+            self._listen_unheard(handshake)
+
+    def _listen_unheard(self, handshake: WebSocketHandshake) -> None:
+        # Others may have begun it: who watched the client before the accept, or a receive() that ran out of time.
+        pending = handshake.start_receiving()
+        if pending is not self._unheard:
+            self._unheard = pending
+            pending.add_done_callback(self._note_unheard)
 
     def _note_unheard(self, pending: asyncio.Future[Message]) -> None:
         handshake = self._handshake
@@ -435,7 +443,7 @@ class WebSocketResponse(StreamResponse):
                 self._cancellation.cancel()
         elif handshake.keep_pending():
             # The end of the client may be behind it.
-            handshake.start_receiving().add_done_callback(self._note_unheard)
+            self._listen_unheard(handshake)
 
     def _prepared_handshake(self) -> WebSocketHandshake:
         if self._handshake is None:

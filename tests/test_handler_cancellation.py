@@ -672,6 +672,52 @@ async def test_a_socket_whose_handler_does_not_receive(code: int) -> None:
     assert [message["type"] for message in driver.sent] == ["websocket.accept"]
 
 
+async def test_a_socket_whose_handler_has_waited_before_the_handshake() -> None:
+    ended = False
+
+    async def handler(request: web.Request) -> web.WebSocketResponse:
+        nonlocal ended
+        # The client is watched by now, and what it sends next is waited for.
+        await asyncio.sleep(0.03)
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended = True
+        return ws
+
+    driver = Driver.websocket(app_with(handler), "/")
+    driver.start()
+    await driver.until_sent(1)
+    driver.feed_ws("unread")
+    driver.feed(DROPPED)
+    await driver.run()
+    assert ended
+
+
+async def test_a_socket_whose_handler_has_received_in_vain() -> None:
+    log: list[str] = []
+
+    async def talk(ws: web.WebSocketResponse) -> None:
+        try:
+            await ws.receive(timeout=0.01)
+        except TimeoutError:
+            log.append("timeout")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append("end")
+
+    driver = Driver.websocket(socket_app(talk), "/")
+    driver.start()
+    while not log:
+        await asyncio.sleep(0.01)
+    driver.feed(DROPPED)
+    await driver.run()
+    assert log == ["timeout", "end"]
+
+
 @pytest.mark.parametrize("timeout", [None, 5.0])
 async def test_a_socket_whose_handler_receives_is_told(timeout: float | None) -> None:
     log: list[Any] = []

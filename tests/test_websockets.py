@@ -247,6 +247,20 @@ async def test_who_only_sends_hears_of_the_end() -> None:
     assert 5 <= sent < 20
 
 
+async def test_who_only_sends_after_a_receive_in_vain_hears_of_the_end() -> None:
+    async def talk(ws: web.WebSocketResponse) -> None:
+        with pytest.raises(TimeoutError):
+            await ws.receive(timeout=0.001)
+        driver.disconnect()
+        with pytest.raises(ClientConnectionResetError):
+            for _ in range(100):
+                await ws.send_str("tick")
+                await asyncio.sleep(0)
+
+    driver = talking(talk, end=None)
+    await driver.run()
+
+
 async def test_what_comes_while_only_sending_is_kept() -> None:
     async def talk(ws: web.WebSocketResponse) -> None:
         for _ in range(5):
