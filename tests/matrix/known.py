@@ -45,7 +45,7 @@ KNOWN = [
         ("uvicorn h2",),
         "websocket",
         (*ACCEPTED, *DENIED, *ALSO_OVER),
-        "zttp offers WebSockets over HTTP/2 since this issue, and uvicorn does not have them yet: a handshake (extended "
+        "zttp offers WebSockets over HTTP/2 since this issue, and uvicorn has none yet: a handshake (extended "
         "CONNECT, RFC 8441) arrives as a request of the method CONNECT, and is answered with 405. Chromium, which is "
         "told so, does not ask again over HTTP/1.1.",
         "uvicorn 0.54.0",
@@ -129,11 +129,20 @@ KNOWN = [
         "anycorn 0.20.1",
     ),
     Known(
+        ("hypercorn h2", "run_app hypercorn h2"),
+        "upload",
+        ("413 before all of the body is sent",),
+        "What a client still sends for a request that has been answered raises KeyError, which closes the connection, "
+        "with all else that it carries.",
+        "hypercorn 0.18.0",
+        "https://github.com/pgjones/hypercorn/pull/365",
+    ),
+    Known(
         ("hypercorn h3",),
         "upload",
         ("413 before all of the body is sent",),
-        "What a client still sends for a request that has been answered raises KeyError, and from then on the process "
-        "answers nothing over HTTP/3. The issue is that of HTTP/2, where it is mended.",
+        "What a client still sends for a request that has been answered raises KeyError, as it does over HTTP/2, and "
+        "from then on the process answers nothing over HTTP/3.",
         "hypercorn 0.18.0",
         "https://github.com/pgjones/hypercorn/pull/365",
         breaks=True,
@@ -173,6 +182,23 @@ KNOWN = [
         ("arrive",),
         "The trailers are sent, but not the end of the stream after them: clients wait for it.",
         "anycorn 0.20.1",
+    ),
+    Known(
+        ("hypercorn h1", "hypercorn h2", "hypercorn h3"),
+        "SIGTERM",
+        ("no accepted request is lost",),
+        "Now and then a connection is closed when a request on it has begun. scripts/shutdown-under-load counts them.",
+        "hypercorn 0.18.0",
+        racy=True,
+    ),
+    Known(
+        ("hypercorn h2",),
+        "SIGTERM",
+        ("on_shutdown runs before the wait", "the exit code is 0, or the signal's"),
+        "Now and then the wait is ended by the ssl.SSLError of a client that sends while its connection is closed "
+        "(APPLICATION_DATA_AFTER_CLOSE_NOTIFY), and the command does not end.",
+        "hypercorn 0.18.0",
+        racy=True,
     ),
     Known(
         ("anycorn h1", "anycorn h2", "anycorn h3"),

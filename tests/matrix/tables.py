@@ -15,6 +15,9 @@ __all__ = ("BEGIN", "END", "documented", "rewritten", "terminal")
 BEGIN = "<!-- scripts/matrix --write: what follows, up to the end of the footnotes, is made from tests/matrix/ -->"
 END = "<!-- end of what scripts/matrix writes -->"
 
+#: The footnotes, in the order in which they are met in the table.
+_NOTES = sorted(KNOWN, key=lambda known: (min(map(list(SERVERS).index, known.servers)), COLUMNS.index(known.column)))
+
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -25,11 +28,12 @@ def documented() -> str:
         cells = [_expected(server, column) for column in COLUMNS]
         lines.append(f"| {server.name} | {' | '.join(cells)} |")
     lines.append("")
-    for number, known in enumerate(KNOWN, 1):
+    for number, known in enumerate(_NOTES, 1):
         where = f"[issue]({known.issue})" if known.issue else "no issue found"
         note = f"{', '.join(known.servers)}; {known.column}: {', '.join(known.checks)}. {known.reason}"
         wrapped = textwrap.wrap(f"{note} ({known.version}; {where})", 114, break_long_words=False)
-        lines.append(f"{number}. " + "\n   ".join(wrapped))
+        begin = f"{number}. "
+        lines.append(begin + f"\n{' ' * len(begin)}".join(wrapped))
     return "\n".join([BEGIN, "", *lines, "", END])
 
 
@@ -38,7 +42,7 @@ def _expected(server: Server, column: str) -> str:
     if all(check.optional for check in checks) and column not in server.extensions:
         return "–"
     known = [entry for check in checks if (entry := known_failure(server, check)) is not None]
-    numbers = sorted({KNOWN.index(entry) + 1 for entry in known})
+    numbers = sorted({_NOTES.index(entry) + 1 for entry in known})
     marks = "˒".join(str(number).translate(_SUPERSCRIPTS) for number in numbers)
     return ("✗" if len(known) == len(checks) else "✓") + marks
 

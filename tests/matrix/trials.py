@@ -94,10 +94,14 @@ class Trial:
         self.server = server
         self.process = process
         self.address = address
+        #: Seconds for a check, and for the server to end.
+        self.patience = 30.0
+        self.patience_at_the_end = PATIENCE
         self.log = folder / "log"
         self._journal = folder / "journal"
         self._connections: list[Connection] = []
         self._ending: Ending | None = None
+        self._stopped = False
         self._names = 0
 
     def name(self) -> str:
@@ -141,6 +145,9 @@ class Trial:
     async def ending(self) -> Ending:
         """Load the server, stop it with SIGTERM, and give what became of it; the same each time."""
         if self._ending is None:
+            if self._stopped:
+                raise FailedError("it could not be stopped under load")
+            self._stopped = True
             self._ending = await self._end()
         return self._ending
 
@@ -152,14 +159,15 @@ class Trial:
             asyncio.create_task(self._load(number, answered, errors))
             for number in range(CONNECTIONS[self.server.protocol])
         ]
-        while len(answered) < 2 * LOAD or "held" not in self.notes():
-            await asyncio.sleep(0.01)
-            if held.done() or all(client.done() for client in clients):
-                break
+        async with asyncio.timeout(self.patience):
+            while len(answered) < 2 * LOAD or "held" not in self.notes():
+                await asyncio.sleep(0.01)
+                if held.done() or all(client.done() for client in clients):
+                    break
         before = len(self.notes())
         self.process.send_signal(signal.SIGTERM)
         try:
-            code = await asyncio.to_thread(self.process.wait, PATIENCE)
+            code = await asyncio.to_thread(self.process.wait, self.patience_at_the_end)
         except subprocess.TimeoutExpired:
             code = None
         _, pending = await asyncio.wait([held, *clients], timeout=5)

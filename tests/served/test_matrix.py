@@ -6,6 +6,8 @@ What is known to fail has to fail, so that the document stays true; see tests/ma
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,13 +21,26 @@ from tests.matrix.tables import documented, rewritten
 DOCUMENT = Path(__file__).parents[2] / "docs" / "servers.md"
 
 
+@pytest.fixture(scope="module")
+def runs(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[list[Outcome]]]]:
+    """All checks on each server that was asked for; two servers at a time, which mostly wait."""
+    asked: dict[str, None] = dict.fromkeys(
+        str(item.callspec.params["outcomes"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == test_column.__name__
+    )
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            name: pool.submit(asyncio.run, run_server(SERVERS[name])) for name in asked if not SERVERS[name].missing()
+        }
+
+
 @pytest.fixture(scope="module", params=SERVERS)
-def outcomes(request: pytest.FixtureRequest) -> list[Outcome]:
+def outcomes(request: pytest.FixtureRequest, runs: dict[str, Future[list[Outcome]]]) -> list[Outcome]:
     """What came of all checks on a server, which is started once."""
-    server = SERVERS[request.param]
-    if missing := server.missing():
+    if missing := SERVERS[request.param].missing():
         pytest.skip(f"{missing} is not installed")
-    return asyncio.run(run_server(server))
+    return runs[request.param].result()
 
 
 @pytest.mark.parametrize("column", COLUMNS)
