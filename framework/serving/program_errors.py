@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sysconfig
 import traceback
@@ -35,6 +36,12 @@ def show_exception(exc: BaseException) -> None:
             own_part = _own_part(each.__traceback__)
             if own_part is not None or isinstance(each, SyntaxError):
                 each.__traceback__ = own_part
+            if (
+                isinstance(each.__context__, asyncio.CancelledError)
+                and _own_part(each.__context__.__traceback__) is None
+            ):
+                # What ended the serving, if a cleanup failed.
+                each.__context__ = None
             pending += [each.__cause__, each.__context__]
             if isinstance(each, BaseExceptionGroup):
                 pending += each.exceptions

@@ -277,6 +277,28 @@ def test_a_startup_that_fails_shows_the_programs_own_traceback(
     assert error.endswith("OSError: [Errno 98] the database is asleep\n")
 
 
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn", "granian"])
+def test_a_cleanup_that_fails_shows_the_programs_own_traceback(write: Write, tmp_path: Path, server: str) -> None:
+    write(
+        shop="""
+        from framework import web
+
+        async def disconnect(app):
+            raise OSError(98, "the database is asleep")
+
+        app = web.Application()
+        app.on_cleanup.append(disconnect)
+        """
+    )
+    with Command(tmp_path, "run", "shop:app", "-P", "0", "--server", server) as command:
+        command.url()
+        command.send(signal.SIGTERM)
+        assert command.finish() == 1
+    error = command.stderr()
+    assert re.findall(r'File ".*?([^/"]+)", line ([0-9]+)', error) == [("shop.py", "5")]
+    assert "CancelledError" not in error
+
+
 def test_an_application_that_a_worker_does_not_find(write: Write, tmp_path: Path) -> None:
     write(shop=SHOP)
     with Command(tmp_path, "run", "shop:ap", "-P", "0", "--workers", "2") as command:
