@@ -239,6 +239,7 @@ async def run_once(
     options: str = "",
     arguments: list[str] | None = None,
     certificate: tuple[Path, Path] | None = None,
+    group: bool = False,
 ) -> Result:
     """Start a server, send it SIGTERM when so many requests were answered, and count.
 
@@ -252,6 +253,7 @@ async def run_once(
         options: more arguments of run_app, as source: ``", shutdown_timeout=5"``.
         arguments: more arguments of a command.
         certificate: PEM files of a certificate and its key; run_app speaks TLS.
+        group: send the signal to all processes of the server at once, as systemd does by default.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -268,14 +270,23 @@ async def run_once(
         environment = {**os.environ, "STARTED": str(folder / "started"), "PYTHONPATH": str(ROOT)}
         with (folder / "stderr").open("wb") as stderr:
             process = subprocess.Popen(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                start_new_session=group,
             )
         try:
             load = _Load(port, keep_alive=keep_alive, enough=enough, context=context)
             await _until_listening(process, port)
             clients = [asyncio.create_task(load.client()) for _ in range(connections)]
             await asyncio.wait_for(load.warm.wait(), timeout)
-            process.send_signal(signal.SIGTERM)
+            if group:
+                os.killpg(process.pid, signal.SIGTERM)
+            else:
+                process.send_signal(signal.SIGTERM)
             told = time.monotonic()
             while process.poll() is None and time.monotonic() < told + timeout:
                 await asyncio.sleep(0.01)
@@ -334,6 +345,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=64, help="clients (64)")
     parser.add_argument("--mode", choices=["keep-alive", "new", "both"], default="both", help="of connections (both)")
     parser.add_argument("--workers", type=int, default=1, help="processes (1)")
+    parser.add_argument("--group", action="store_true", help="send the signal to every process, as systemd does")
     parser.add_argument("--requests", type=int, default=1000, help="answered before the signal (1000)")
     parser.add_argument("--timeout", type=float, default=30.0, help="seconds that the server has to end (30)")
     parser.add_argument("--options", default="", help="more of run_app's arguments: ', shutdown_timeout=5'")
@@ -354,6 +366,7 @@ def main() -> int:
                     options=given.options,
                     arguments=given.arguments,
                     certificate=given.tls,
+                    group=given.group,
                 )
             )
             failures += not result.is_clean

@@ -31,3 +31,9 @@ async def test_no_request_is_lost_over_tls(tmp_path: Path) -> None:
     certificate.private_key_pem.write_to_path(str(paths[1]))
     result = await run_once("run_app", certificate=paths, enough=300)
     assert (result.cut, result.dropped, result.exit_code) == (0, 0, 0), (result.notes, result.stderr)
+
+
+async def test_no_request_is_lost_when_every_process_gets_the_signal() -> None:
+    """systemd's KillMode=control-group."""
+    result = await run_once("run_app", keep_alive=False, workers=2, enough=300, group=True)
+    assert (result.cut, result.dropped, result.exit_code) == (0, 0, 0), (result.notes, result.stderr)
