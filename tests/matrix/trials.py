@@ -9,7 +9,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -300,7 +299,3 @@ async def listening(process: subprocess.Popen[bytes], port: int) -> bool:
             writer.close()
             return True
     return False
-
-
-if sys.platform == "win32":  # pragma: no cover
-    raise ImportError("the matrix stops servers by signals, and needs a Unix")

@@ -9,13 +9,15 @@ import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.matrix.__main__ import main
 from tests.matrix.checks import CHECKS, COLUMNS
 from tests.matrix.known import KNOWN, known_failure
 from tests.matrix.running import Outcome, run_server
-from tests.matrix.servers import SERVERS
+from tests.matrix.servers import SERVERS, Server
 from tests.matrix.tables import documented, rewritten
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "servers.md"
@@ -67,3 +69,43 @@ def test_what_is_known_is_of_checks_and_servers_that_there_are() -> None:
             for check in CHECKS:
                 if check.column == known.column and check.name in known.checks:
                     assert known_failure(SERVERS[name], check) is known, f"two entries for {name}, {check.name}"
+
+
+def outcome(server: str, column: str, name: str, **kwargs: Any) -> Outcome:
+    [check] = [check for check in CHECKS if (check.column, check.name) == (column, name)]
+    return Outcome(check, SERVERS[server], **kwargs)
+
+
+def test_what_is_not_known_is_a_surprise() -> None:
+    assert outcome("uvicorn h11", "text", "GET").surprise == ""
+    assert outcome("uvicorn h11", "text", "GET", error="status 500").surprise == "status 500"
+
+
+def test_what_is_known_has_to_fail_in_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    [known] = [known for known in KNOWN if known.issue.endswith("daphne/issues/374")]
+    monkeypatch.setattr("tests.matrix.servers.Server.version", known.version)
+    name = "the application's close code"
+    assert outcome("daphne", "websocket", name, error="no reason").surprise == ""
+    assert outcome("daphne", "websocket", name).surprise.startswith("passes, but")
+    monkeypatch.setattr("tests.matrix.servers.Server.version", "daphne 5")
+    assert outcome("daphne", "websocket", name).surprise == ""
+
+
+def test_extensions_are_offered_as_the_table_says() -> None:
+    assert outcome("uvicorn h11", "trailers", "arrive", offered=False).surprise == ""
+    assert outcome("uvicorn h11", "trailers", "arrive").surprise == "offered now"
+    assert outcome("uvicorn h2", "trailers", "arrive", offered=False).surprise == "no longer offered"
+
+
+@pytest.mark.parametrize(("error", "code", "cell"), [("", 0, "✓"), ("status 500", 1, "FAIL")])
+def test_the_command(
+    error: str, code: int, cell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def run(server: Server, columns: list[str]) -> list[Outcome]:
+        assert columns == ["text"]
+        return [outcome(server.name, "text", "GET", error=error)]
+
+    monkeypatch.setattr("tests.matrix.__main__.run_server", run)
+    monkeypatch.setattr("sys.argv", ["matrix", "--only", "uvicorn h11", "--column", "text"])
+    assert main() == code
+    assert cell in capsys.readouterr().out.splitlines()[1]
