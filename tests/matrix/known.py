@@ -136,6 +136,7 @@ KNOWN = [
         "with all else that it carries.",
         "hypercorn 0.18.0",
         "https://github.com/pgjones/hypercorn/pull/365",
+        racy=True,
     ),
     Known(
         ("hypercorn h3",),
@@ -145,6 +146,7 @@ KNOWN = [
         "from then on the process answers nothing over HTTP/3.",
         "hypercorn 0.18.0",
         "https://github.com/pgjones/hypercorn/pull/365",
+        racy=True,
         breaks=True,
     ),
     Known(
