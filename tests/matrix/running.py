@@ -30,12 +30,14 @@ class Outcome:
         server: on which server.
         error: what went wrong, "" where nothing did.
         offered: False where the server does not offer the extension that was to be seen.
+        log: the last that the server has written.
     """
 
     check: Check
     server: Server
     error: str = ""
     offered: bool = True
+    log: str = ""
 
     @property
     def known(self) -> Known | None:
@@ -108,4 +110,4 @@ async def _outcome(check: Check, trial: Trial) -> Outcome:
         with contextlib.suppress(TimeoutError, OSError):
             async with asyncio.timeout(PATIENCE):
                 await trial.close_connections()
-    return Outcome(check, trial.server, error)
+    return Outcome(check, trial.server, error, log=trial.log.read_text(errors="replace")[-4000:] if error else "")

@@ -170,7 +170,8 @@ class Trial:
         except subprocess.TimeoutExpired:
             code = None
         # What was sent is here by now; QUIC tells nobody that the other end has died.
-        _, pending = await asyncio.wait([held, *clients], timeout=2)
+        patience = 10 if self.server.protocol < 3 else 3
+        _, pending = await asyncio.wait([held, *clients], timeout=patience)
         for task in pending:
             task.cancel()
         notes = self.notes()

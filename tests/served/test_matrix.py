@@ -49,7 +49,8 @@ def outcomes(request: pytest.FixtureRequest, runs: dict[str, Future[list[Outcome
 def test_column(outcomes: list[Outcome], column: str) -> None:
     made = [outcome for outcome in outcomes if outcome.check.column == column]
     assert made
-    assert [f"{outcome.check.name}: {outcome.surprise}" for outcome in made if outcome.surprise] == []
+    surprises = [outcome for outcome in made if outcome.surprise]
+    assert [f"{outcome.check.name}: {outcome.surprise}" for outcome in surprises] == [], surprises[0].log
 
 
 def test_the_document_shows_what_is_known() -> None:
