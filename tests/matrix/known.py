@@ -220,6 +220,23 @@ KNOWN = [
         racy=True,
     ),
     Known(
+        ("anycorn h2",),
+        "SIGTERM",
+        ("the exit code is 0, or the signal's",),
+        "Now and then an ssl.SSLError of a connection that is being closed (PROTOCOL_IS_SHUTDOWN) ends the worker, with "
+        "exit code 1 and without cleanup.",
+        "anycorn 0.20.1",
+        racy=True,
+    ),
+    Known(
+        ("anycorn h2",),
+        "lifespan",
+        ("on_shutdown and cleanup after the last request",),
+        "Not where the end of a TLS connection ends the worker: see SIGTERM.",
+        "anycorn 0.20.1",
+        racy=True,
+    ),
+    Known(
         ("daphne",),
         "upload",
         ("413 before all of the body is sent",),
