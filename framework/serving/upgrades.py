@@ -32,7 +32,7 @@ class _Parser(httptools.HttpRequestParser):
     def feed_data(self, data: bytes | bytearray | memoryview[int] | array[int]) -> None:
         """Parse octets.
 
-        Raises httptools.HttpParserUpgrade when the connection goes over to WebSockets, and httptools.HttpParserError.
+        Raises httptools.HttpParserError for what is not HTTP/1.1.
         """
         parser = self
         while True:
@@ -43,7 +43,8 @@ class _Parser(httptools.HttpRequestParser):
                 protocol = self.protocol
                 # uvicorn leaves the path out of the scope of a request which goes to its implementation of WebSockets.
                 if "path" not in protocol.scope:
-                    raise
+                    _go_over_to_websockets(protocol)
+                    return
                 data = memoryview(data)[exc.args[0] :]
             framing = [
                 (name, value) for name, value in protocol.headers if name in {b"content-length", b"transfer-encoding"}
@@ -55,6 +56,19 @@ class _Parser(httptools.HttpRequestParser):
                 protocol.parser = parser = _behind_head(protocol, framing)
             if not data:
                 return
+
+
+def _go_over_to_websockets(protocol: Any) -> None:
+    """Give a connection to uvicorn's implementation of WebSockets, and refuse a handshake that it cannot read.
+
+    The package websockets takes no body, and bounds the length of a line and the number of headers. uvicorn would never
+    answer, and the connection hold up the exit.
+    """
+    protocol.handle_websocket_upgrade()
+    if not getattr(protocol.transport.get_protocol(), "handshake_initiated", True):
+        message = "Invalid WebSocket handshake, or too large."
+        protocol.logger.warning(message)
+        protocol.send_400_response(message)
 
 
 class _BehindHead:

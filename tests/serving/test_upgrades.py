@@ -1,4 +1,4 @@
-"""Requests with a body that offer another protocol, which the server ignores: what follows stays HTTP/1.1."""
+"""Requests that offer another protocol: what follows stays HTTP/1.1, but behind a handshake of a WebSocket."""
 
 from __future__ import annotations
 
@@ -41,6 +41,22 @@ async def seen(*segments: bytes) -> list[tuple[str, bytes]]:
     finally:
         await runner.cleanup()
     return requests
+
+
+async def answer_to(segment: bytes) -> bytes:
+    """All that the server says until it ends the connection."""
+    runner = web.AppRunner(web.Application(), access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        reader, writer = await asyncio.open_connection(*runner.addresses[0])
+        writer.write(segment)
+        answer = await asyncio.wait_for(reader.read(), 60)
+        writer.close()
+        await writer.wait_closed()
+    finally:
+        await runner.cleanup()
+    return answer
 
 
 @pytest.mark.parametrize(
@@ -98,3 +114,21 @@ async def test_a_large_body_waits_for_the_handler() -> None:
 
 async def test_a_broken_body_is_refused() -> None:
     assert await seen(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"no chunk\r\n") == []
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: 3\r\n",
+        b"GET / HTTP/1.1\r\nCookie: a=" + b"b" * 10_000 + b"\r\n",
+        b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200,
+        b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\n",
+    ],
+    ids=["POST", "with a body", "a long header", "many headers", "a long path"],
+)
+async def test_a_handshake_that_cannot_be_read_is_refused(head: bytes) -> None:
+    key = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    answer = await answer_to(head + b"Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + key + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert answer.endswith(b"\r\n\r\nInvalid WebSocket handshake, or too large.")
