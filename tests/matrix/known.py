@@ -223,8 +223,8 @@ KNOWN = [
         ("anycorn h2",),
         "SIGTERM",
         ("the exit code is 0, or the signal's",),
-        "Now and then an ssl.SSLError of a connection that is being closed (PROTOCOL_IS_SHUTDOWN) ends the worker, with "
-        "exit code 1 and without cleanup.",
+        "Now and then an ssl.SSLError of a connection that is being closed (PROTOCOL_IS_SHUTDOWN) ends the worker, "
+        "with exit code 1 and without cleanup.",
         "anycorn 0.20.1",
         racy=True,
     ),
