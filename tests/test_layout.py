@@ -38,11 +38,12 @@ SHELVES = """
     routing.resources routing.static routing.mounts routing.matcher routing.dispatcher
     middlewares request_ids handler_cancellation
     debug debug.masking debug.values debug.source debug.tracebacks debug.circumstances debug.page
-    asgi asgi.exchange asgi.errors asgi.http asgi.websocket asgi.lifespan asgi.early_shutdown asgi.inner_lifespan asgi.mount
+    asgi asgi.exchange asgi.errors asgi.http asgi.websocket asgi.lifespan asgi.early_shutdown asgi.inner_lifespan
+    asgi.mount
     applications
     serving serving.import_strings serving.program_errors
     serving.access_log serving.json_access_log serving.options serving.arrivals serving.sites
-    serving.upgrades serving.server serving.tls serving.tls_scope serving.low_level serving.runners
+    serving.upgrades serving.connections serving.server serving.tls serving.tls_scope serving.low_level serving.runners
     serving.runner_sites serving.listening serving.http2 serving.in_flight serving.hypercorn_server
     serving.granian_server serving.servers serving.process serving.reload serving.worker serving.workers serving.run
     testing testing.messages testing.stacks testing.drivers testing.websockets testing.lifespans testing.exchanges

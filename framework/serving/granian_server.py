@@ -18,7 +18,7 @@ from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server.embed import Server as EmbeddedServer
 
 from framework.serving.arrivals import accept_all
-from framework.serving.in_flight import InFlight
+from framework.serving.in_flight import InFlight, StoppedInOrder
 
 if TYPE_CHECKING:
     import socket
@@ -36,7 +36,7 @@ _CLOSING_GRACE = 2.0
 _LEVELS_ONLY = {"incremental": True, "formatters": {}, "handlers": {}, "loggers": {}}
 
 
-class GranianServer:
+class GranianServer(StoppedInOrder):
     """Serves an ASGI application on bound sockets; starts and stops where its caller says so.
 
     Args:
@@ -62,7 +62,7 @@ class GranianServer:
         http2: bool,
         access_log: Any,
     ) -> None:
-        self._requests = InFlight(_ClosableSockets(app), access_log)
+        super().__init__(InFlight(_ClosableSockets(app), access_log))
         self._on_shutdown = on_shutdown
         self._shutdown_timeout = shutdown_timeout
         self._options: dict[str, Any] = {
@@ -86,21 +86,6 @@ class GranianServer:
             }
         self._servers: list[_BoundServer] = []
         self._tasks: list[asyncio.Task[None]] = []
-
-    @property
-    def exit_reason(self) -> BaseException | None:
-        """What a handler raised to end the process: SystemExit or KeyboardInterrupt."""
-        return self._requests.exit_reason
-
-    @property
-    def force_exit(self) -> bool:
-        """Whether `shutdown` waits no more; can be set at any time."""
-        return self._requests.hurry.is_set()
-
-    @force_exit.setter
-    def force_exit(self, value: bool) -> None:
-        if value:
-            self._requests.hurry.set()
 
     async def startup(self, sockets: list[socket.socket]) -> None:
         """Accept connections."""

@@ -16,7 +16,7 @@ from hypercorn.config import Config
 from hypercorn.utils import wrap_app
 
 from framework.serving.arrivals import accept_all
-from framework.serving.in_flight import InFlight
+from framework.serving.in_flight import InFlight, StoppedInOrder
 
 if TYPE_CHECKING:
     import socket
@@ -33,7 +33,7 @@ _log = logging.getLogger("hypercorn.error")
 _CLOSING_GRACE = 2.0
 
 
-class HypercornServer:
+class HypercornServer(StoppedInOrder):
     """Serves an ASGI application on bound sockets; starts and stops where its caller says so.
 
     Args:
@@ -57,7 +57,7 @@ class HypercornServer:
         ssl_context: ssl.SSLContext | None,
         access_log: Any,
     ) -> None:
-        self._requests = InFlight(app, access_log)
+        super().__init__(InFlight(app, access_log))
         self._on_shutdown = on_shutdown
         self._shutdown_timeout = shutdown_timeout
         self._backlog = backlog
@@ -71,21 +71,6 @@ class HypercornServer:
         self._context = WorkerContext(None)
         self._servers: list[asyncio.Server] = []
         self._connections: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
-
-    @property
-    def exit_reason(self) -> BaseException | None:
-        """What a handler raised to end the process: SystemExit or KeyboardInterrupt."""
-        return self._requests.exit_reason
-
-    @property
-    def force_exit(self) -> bool:
-        """Whether `shutdown` waits no more; can be set at any time."""
-        return self._requests.hurry.is_set()
-
-    @force_exit.setter
-    def force_exit(self, value: bool) -> None:
-        if value:
-            self._requests.hurry.set()
 
     async def startup(self, sockets: list[socket.socket]) -> None:
         """Accept connections."""

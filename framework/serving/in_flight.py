@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from framework.typedefs import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["InFlight"]
+__all__ = ["InFlight", "StoppedInOrder"]
 
 logger = logging.getLogger("framework.server")
 
@@ -127,6 +127,32 @@ class InFlight:
         await asyncio.wait(set(self._tasks), timeout=patience)
         if self._tasks:
             logger.error("%d request handlers did not end when they were cancelled", len(self._tasks))
+
+
+class StoppedInOrder:
+    """The part of a server that `run_app` asks while it stops.
+
+    Args:
+        requests: those that are being answered.
+    """
+
+    def __init__(self, requests: InFlight) -> None:
+        self._requests = requests
+
+    @property
+    def exit_reason(self) -> BaseException | None:
+        """What a handler raised to end the process: SystemExit or KeyboardInterrupt."""
+        return self._requests.exit_reason
+
+    @property
+    def force_exit(self) -> bool:
+        """Whether `shutdown` waits no more; can be set at any time."""
+        return self._requests.hurry.is_set()
+
+    @force_exit.setter
+    def force_exit(self, value: bool) -> None:
+        if value:
+            self._requests.hurry.set()
 
 
 async def _answer_unavailable(scope: Scope, send: Send) -> None:

@@ -32,6 +32,14 @@ import uvicorn
 
 from framework.request_ids import forget_request_id
 from framework.serving.arrivals import accept_all, with_unread
+from framework.serving.connections import (
+    REQUEST_PATIENCE,
+    complete_denial,
+    end_with_response,
+    make_next_the_last,
+    patience,
+    socket_of,
+)
 from framework.serving.upgrades import read_bodies_of_upgrades
 
 if TYPE_CHECKING:
@@ -40,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from framework.serving.access_log import AccessLog
-    from framework.typedefs import ASGIApp, Message, Receive, Scope, Send
+    from framework.typedefs import ASGIApp, Receive, Scope, Send
 
 __all__ = ["Server"]
 
@@ -52,11 +60,6 @@ _TICK = 0.05
 # How long cancelled handlers may take to clean up after themselves, in seconds; and when somebody has lost patience.
 _CANCELLED_GRACE = 5.0
 _HURRIED_GRACE = 1.0
-
-# How long a connection is kept for a request that may be on its way, in seconds: one that had a response before, and
-# one that owes the rest of its TLS handshake or of its request.
-_IDLE_PATIENCE = 0.1
-_REQUEST_PATIENCE = 1.0
 
 
 class Server(uvicorn.Server):
@@ -143,7 +146,7 @@ class Server(uvicorn.Server):
             await _answer_unavailable(scope, send)
         else:
             if scope["type"] == "websocket":
-                _complete_denial(send)
+                complete_denial(send)
 
     def make_protocol(self) -> asyncio.Protocol:
         """The protocol of one connection, for `loop.create_server` and its companions."""
@@ -171,7 +174,7 @@ class Server(uvicorn.Server):
         protocol.access_log = False
         read_bodies_of_upgrades(protocol)
         if self._ending_since is not None:
-            _make_next_the_last(protocol)
+            make_next_the_last(protocol)
         return protocol
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -252,7 +255,7 @@ class Server(uvicorn.Server):
 
     def _is_shaking_hands(self) -> bool:
         """Whether a connection has begun less than a second ago, and its TLS handshake has not come to an end."""
-        since = time.monotonic() - _REQUEST_PATIENCE
+        since = time.monotonic() - REQUEST_PATIENCE
         return any(began > since and protocol.transport is None for protocol, began in list(self._protocols.items()))
 
     def _ending_for(self) -> float:
@@ -273,15 +276,15 @@ class Server(uvicorn.Server):
             if self._is_websocket(connection) or connection.transport.is_closing():
                 continue
             if began:
-                _make_next_the_last(connection)
-            patience = _patience(connection)
-            if patience is None:
-                _end_with_response(connection)
-            elif not self.waits_for_requests or ending_for >= min(patience, self.shutdown_timeout):
+                make_next_the_last(connection)
+            seconds = patience(connection)
+            if seconds is None:
+                end_with_response(connection)
+            elif not self.waits_for_requests or ending_for >= min(seconds, self.shutdown_timeout):
                 closing.append(connection)
-        unread = with_unread(filter(None, map(_socket_of, closing)))
+        unread = with_unread(filter(None, map(socket_of, closing)))
         for connection in closing:
-            sock = _socket_of(connection)
+            sock = socket_of(connection)
             if sock is None or sock.fileno() not in unread:
                 connection.shutdown()
 
@@ -310,75 +313,6 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0)
         else:
             await asyncio.sleep(min(seconds, _TICK))
-
-
-# What follows looks at attributes of uvicorn's protocols that are public and not documented: `app`, `cycle` (the
-# request that was begun last), `cycles` (HTTP/2's), `pipeline` (of httptools, the requests behind the one that is
-# answered) and `timeout_keep_alive_task` (the clock of an idle connection). uvicorn itself says nothing of a connection
-# but what `shutdown` does to it, which closes whatever is idle. A protocol that lacks them counts as one that has not
-# had a request yet.
-
-
-def _patience(connection: Any) -> float | None:
-    """How long a connection that waits for a request is kept, in seconds; None for one that answers a request."""
-    cycle = getattr(connection, "cycle", None)
-    if cycle is None:
-        streams = getattr(connection, "cycles", None)
-        return _REQUEST_PATIENCE if streams is None else _IDLE_PATIENCE
-    if not cycle.response_complete:
-        return None
-    if getattr(connection, "timeout_keep_alive_task", None) is None:
-        # The beginning of another request has come.
-        return _REQUEST_PATIENCE
-    return _IDLE_PATIENCE
-
-
-def _make_next_the_last(connection: Any) -> None:
-    """Have a connection of HTTP/1.1 close after the response to the next request, and say so in it."""
-    if hasattr(connection, "cycle"):
-        connection.app = functools.partial(_answer_and_close, connection, connection.app)
-
-
-async def _answer_and_close(connection: Any, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    if _says_close(connection):
-        # For the request that has come last: those that were sent behind one another are all answered.
-        _end_with_response(connection)
-        await app(scope, receive, send)
-        return
-
-    async def send_last(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
-        await send(message)
-
-    await app(scope, receive, send_last)
-
-
-def _end_with_response(connection: Any) -> None:
-    """Have a busy connection close after its response, where that can be said in the response."""
-    # The others are given another request: a client that is not told would send one that nobody answers.
-    if _patience(connection) is None and _says_close(connection):
-        connection.shutdown()
-
-
-def _says_close(connection: Any) -> bool:
-    """Whether a protocol adds ``Connection: close`` to its last response; uvicorn's over h11 does not."""
-    return hasattr(connection, "pipeline")
-
-
-def _socket_of(connection: Any) -> Any:
-    return connection.transport.get_extra_info("socket")
-
-
-def _complete_denial(send: Any) -> None:
-    """Have uvicorn take a handshake that was denied with a response for complete.
-
-    It would log an error, as for an application that has said nothing: a line of a client's making for each request
-    with a wrong path.
-    """
-    connection: Any = getattr(send, "__self__", None)
-    if getattr(connection, "initial_response", None) is not None and connection.close_sent:
-        connection.handshake_complete = True
 
 
 async def _answer_unavailable(scope: Scope, send: Send) -> None:
