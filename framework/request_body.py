@@ -16,7 +16,7 @@ from framework.sansio import json as sansio_json
 from framework.sansio.codings import ContentDecoder
 from framework.sansio.forms import TooManyFields, parse_form
 from framework.sansio.text import decode_text
-from framework.streams import ClientConnectionResetError, StreamReader
+from framework.streams import ClientConnectionResetError, StreamReader, body_cut_off
 from framework.typedefs import JSONDecoder, Message, Receive
 
 if TYPE_CHECKING:
@@ -162,12 +162,13 @@ class RequestBody(RequestHeaders):
                 self._receiving = False
                 if self.stream is not None:
                     self.stream.give_back()
+            body = bytes(message.get("body", b""))
             if (
                 self.stream is None
                 and message["type"] == "http.request"
-                and (not message.get("more_body") or self._is_whole(len(message.get("body", b""))))
+                # Of a body that was cut off, the last message has nothing: the stream knows what to do.
+                and (self._is_whole(len(body)) if message.get("more_body") else body or not self._length())
             ):
-                body = bytes(message.get("body", b""))
                 if len(body) > self._client_max_size:
                     # Whoever asks again is to find the body, and not to wait for what has come already.
                     if self._client_max_size:
@@ -326,7 +327,11 @@ class RequestBody(RequestHeaders):
             piece = message.get("body", b"")
             size += len(piece)
             if not message.get("more_body") or self._is_whole(size):
-                self._open_stream().feed_eof()
+                stream = self._open_stream()
+                if size < (self._length() or 0):
+                    stream.set_exception(body_cut_off())
+                else:
+                    stream.feed_eof()
             self._check_size(size)
             await form.feed(bytes(piece))
         while piece := await self.content.readany():

@@ -21,6 +21,7 @@ __all__ = (
     "PayloadAccessError",
     "RequestPayloadError",
     "StreamReader",
+    "body_cut_off",
 )
 
 logger = logging.getLogger("framework.web")
@@ -49,6 +50,14 @@ class PayloadAccessError(Exception):
 
 class ClientConnectionResetError(ConnectionResetError):
     """The client has gone: nothing more can be read from it or written to it."""
+
+
+def body_cut_off() -> RequestPayloadError:
+    """What is raised for a body that ends before its Content-Length says so: it is not complete (RFC 9112, section 8).
+
+    granian (2.8) tells the end of the body, and not of the client, when a stream of HTTP/2 is reset.
+    """
+    return RequestPayloadError("the body is shorter than its Content-Length")
 
 
 class StreamReader:
@@ -162,6 +171,9 @@ class StreamReader:
             if self._missing is not None:
                 # Some servers tell the end in a message of its own, which the client may be long in causing.
                 self._missing -= len(data)
+                if self._received_all and self._missing > 0:
+                    self.set_exception(body_cut_off())
+                    return
                 self._received_all = self._received_all or self._missing <= 0
             if self._decoder is not None:
                 self._decoded = self._decoder.decode(data)

@@ -255,6 +255,27 @@ async def test_attributes_may_be_hung_on_requests_and_the_class_may_be_changed()
     assert (await Driver.http(app).run()).body == b"menote"
 
 
+@pytest.mark.parametrize("first", ["read", "post"])
+@pytest.mark.parametrize("pieces", [[b""], [b"a=b", b""], [b"a=b", b"&c"]])
+async def test_a_body_that_is_shorter_than_its_length_is_not_complete(first: str, pieces: list[bytes]) -> None:
+    refused = 0
+
+    async def handler(request: web.Request) -> web.Response:
+        nonlocal refused
+        for read in (getattr(request, first), request.post, request.text):
+            with pytest.raises(web.RequestPayloadError):
+                await read()
+            refused += 1
+        return web.Response(body=await request.content.read())
+
+    app = web.Application()
+    app.router.add_post("/", handler)
+    headers = [(b"content-type", b"application/x-www-form-urlencoded"), (b"content-length", b"8")]
+    driver = await Driver.http(app, "POST", headers=headers, body=pieces).run()
+    assert driver.status == 400
+    assert refused == 3
+
+
 @pytest.mark.parametrize("content_type", [b"text/plain", b"application/x-www-form-urlencoded"])
 async def test_a_body_that_was_too_large_can_be_asked_for_again(content_type: bytes) -> None:
     async def handler(request: web.Request) -> web.Response:
