@@ -35,8 +35,10 @@ def run_pytest(folder: Path, plugin: str) -> str:
 
 
 def test_the_readmes_example(tmp_path: Path, plugin: str) -> None:
-    program, *tests = blocks("README.md")
+    program, *others = blocks("README.md")
     (tmp_path / "hello.py").write_text(program, encoding="utf-8")
+    tests = [block for block in others if "def test_" in block]
+    assert tests
     for test in tests:
         (tmp_path / "test_hello.py").write_text(test, encoding="utf-8")
         assert run_pytest(tmp_path, plugin) == "2 passed"
