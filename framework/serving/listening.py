@@ -12,7 +12,7 @@ from framework.serving.sites import Site, bind_path, bind_tcp, given_socket
 if TYPE_CHECKING:
     from framework.typedefs import PathLike
 
-__all__ = ["Addresses", "announce"]
+__all__ = ["Addresses", "announce", "announce_wait"]
 
 
 class Addresses(NamedTuple):
@@ -53,6 +53,14 @@ def announce(sites: Iterable[Site], scheme: str, remark: str = "") -> str:
     """The message of a server that listens; aiohttp's, with a remark where there is more to say."""
     where = ", ".join(sorted(f"{scheme}://{site.authority}" for site in sites))
     return f"======== Running on {where}{remark} ========\n(Press CTRL+C to quit)"
+
+
+def announce_wait(shutdown_timeout: float) -> str:
+    """The message of a server that was told to stop, and waits for the requests that are left."""
+    return (
+        f"======== Waiting for requests to end, for {shutdown_timeout:g} seconds at most ========\n"
+        f"(Press CTRL+C again to end at once)"
+    )
 
 
 def _listed(value: Any, single: type | tuple[type, ...]) -> list[Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from framework.serving.servers import ServerInLoop, ServerOptions
     from framework.serving.sites import Site
 
-__all__ = ["AppOptions", "ServingProcess", "new_event_loop"]
+__all__ = ["SILENCE", "AppOptions", "ServingProcess", "new_event_loop"]
 
 
 logger = logging.getLogger("framework.server")
@@ -32,6 +32,9 @@ _HURRIED = 3.0
 # How long tasks that the program has left may take to end when they are cancelled, in seconds; and in a hurry.
 _LAST_GRACE = 5.0
 _HURRIED_GRACE = 1.0
+
+#: After what time an end that waits says so, in seconds.
+SILENCE = 1.0
 
 # How often a wait looks whether it has been told to hurry, in seconds.
 _TICK = 0.05
@@ -61,6 +64,7 @@ class ServingProcess:
         app_options: what is set of the application.
         listen: binds what to listen at, adding to the list that it is given.
         announce: called when the server listens.
+        announce_wait: called when the end takes longer than a second.
         signals: the signals that call `stop`.
     """
 
@@ -71,6 +75,7 @@ class ServingProcess:
         *,
         listen: Callable[[list[Site]], Awaitable[None]],
         announce: Callable[[list[Site]], None],
+        announce_wait: Callable[[], None] | None = None,
         signals: Iterable[int],
     ) -> None:
         self._server_options = server_options
@@ -78,6 +83,7 @@ class ServingProcess:
         self._access_log = app_options.make_access_log()
         self._listen = listen
         self._announce = announce
+        self._announce_wait = announce_wait
         self._signals = signals
         self._server: ServerInLoop | None = None
         self._main_task: asyncio.Task[None] | None = None
@@ -133,8 +139,14 @@ class ServingProcess:
             self._hurried = self._server.force_exit = True
             asyncio.get_running_loop().call_later(_HURRIED, self._give_up)
             return
+        if not self._stopped and self._server is not None:
+            asyncio.get_running_loop().call_later(SILENCE, self._say_wait)
         self._stopped = True
         self._give_up()
+
+    def _say_wait(self) -> None:
+        if self._announce_wait is not None and not self._hurried:
+            self._announce_wait()
 
     def _give_up(self) -> None:
         """End what the main task does now: serving, waiting, or a cleanup that hangs."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from framework.serving.access_log import AbstractAccessLogger, AccessLogger, access_logger
 from framework.serving.import_strings import module_being_imported
-from framework.serving.listening import Addresses, announce
+from framework.serving.listening import Addresses, announce, announce_wait
 from framework.serving.options import check_options
 from framework.serving.process import AppOptions, ServingProcess, new_event_loop
 from framework.serving.servers import ServerOptions, check_server
@@ -86,7 +86,8 @@ def run_app(
         keepalive_timeout: how long an idle connection stays open, in seconds.
         ssl_context: serve HTTPS, with this context as it is; `http2` sets its ALPN protocols. Not for several
             processes, `reload` or granian.
-        print: called with the message that says where it listens; None for silence.
+        print: called with the message that says where it listens, and with others: that requests are waited for at the
+            end, that workers are replaced; None for silence.
         backlog: connections that the system may queue for each socket.
         access_log_class: writes the lines of the access log: a subclass of `AbstractAccessLogger`.
         access_log_format: for that class; `AccessLogger` has the atoms.
@@ -191,11 +192,16 @@ def _one_process(
         if print is not None:
             print(announce(sites, server_options.scheme))
 
+    def say_wait() -> None:
+        if print is not None:
+            print(announce_wait(server_options.shutdown_timeout))
+
     return ServingProcess(
         server_options,
         app_options,
         listen=listen,
         announce=say,
+        announce_wait=say_wait,
         signals=(signal.SIGINT, signal.SIGTERM) if handle_signals else (),
     )
 

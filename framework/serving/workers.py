@@ -27,6 +27,8 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framework.serving.listening import announce_wait
+from framework.serving.process import SILENCE
 from framework.serving.reload import watch
 from framework.serving.worker import HELD_BACK, STOP, WorkerTask, work
 
@@ -248,10 +250,19 @@ class Supervisor:
                 worker.stop(self._stops)
             else:
                 worker.kill()
+        if self._stops == 1:
+            timer = threading.Timer(SILENCE, self._events.put, [self._say_wait])
+            timer.daemon = True
+            timer.start()
+
+    def _say_wait(self) -> None:
+        if self._stops == 1 and self._workers:
+            self._say(announce_wait(self._task.server_options.shutdown_timeout))
 
     def _replace_all(self) -> None:
         if self._stops or not self._announced:
             return
+        self._say("======== Replacing the workers ========")
         under_way = self._being_replaced()
         self._to_replace = deque(worker for worker in self._workers if worker not in under_way)
         if not under_way:

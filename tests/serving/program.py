@@ -18,6 +18,9 @@ import httpx
 #: Seconds after which something that never happens fails its test; nothing waits for this long otherwise.
 PATIENCE = 60.0
 
+#: What run_app prints where its end takes longer than a second.
+WAITING = ("======== Waiting for requests to end", "(Press CTRL+C again")
+
 
 class Program:
     """Runs Python source in a fresh interpreter; as a context manager it ends what the test leaves running.
@@ -43,7 +46,7 @@ class Program:
             start_new_session=group,
         )
         self.client = httpx.Client(trust_env=False, timeout=PATIENCE)
-        #: Every line of stdout that has been read so far.
+        #: Every line of stdout that has been read so far, but those that only slow programs print: see `WAITING`.
         self.lines: list[str] = []
         self._stdout: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._stderr: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -81,7 +84,7 @@ class Program:
             line = self._stdout.get(timeout=PATIENCE)
             if line is None:
                 raise AssertionError(f"the program ended without printing {text!r}:\n{self.stderr()}")
-            self.lines.append(line)
+            self._keep(line)
             if text in line:
                 return line
 
@@ -104,8 +107,12 @@ class Program:
         """Wait for the end, read the rest of stdout, and give the exit code."""
         code = self.process.wait(timeout=PATIENCE)
         while (line := self._stdout.get(timeout=PATIENCE)) is not None:
-            self.lines.append(line)
+            self._keep(line)
         return code
+
+    def _keep(self, line: str) -> None:
+        if not line.startswith(WAITING):
+            self.lines.append(line)
 
     def stderr(self) -> str:
         """All of stderr; waits for the program's end."""

@@ -131,6 +131,17 @@ def test_a_second_signal_cancels_without_waiting() -> None:
     assert program.stderr() == ""
 
 
+def test_an_end_that_takes_its_time_says_so() -> None:
+    with Program(NEVER_ANSWERS.format(timeout=1e6)) as program, ThreadPoolExecutor(1) as threads:
+        threads.submit(program.client.get, program.url())
+        program.read_until("began")
+        program.send(signal.SIGINT)
+        program.read_until("Waiting for requests to end, for 1e+06 seconds at most")
+        program.read_until("CTRL+C again")
+        program.send(signal.SIGINT)
+        assert program.finish() == 0
+
+
 def test_a_second_signal_leaves_a_handler_that_ignores_it() -> None:
     source = """
     import asyncio

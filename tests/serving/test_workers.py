@@ -195,6 +195,16 @@ def test_a_second_signal_cancels_handlers_without_waiting(tmp_path: Path) -> Non
     assert len(pids(program, "on_cleanup")) == 2
 
 
+def test_an_end_that_takes_its_time_says_so(tmp_path: Path) -> None:
+    with run_workers(tmp_path) as program, ThreadPoolExecutor(1) as threads:
+        threads.submit(program.client.get, f"{program.url()}/wait?for_ever")
+        program.read_until("began")
+        program.send(signal.SIGTERM)
+        program.read_until("Waiting for requests to end, for 60 seconds at most")
+        program.send(signal.SIGTERM)
+        assert program.finish() == 0
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
 def test_sighup_replaces_the_workers_one_by_one(tmp_path: Path) -> None:
     with run_workers(tmp_path) as program:
@@ -202,6 +212,7 @@ def test_sighup_replaces_the_workers_one_by_one(tmp_path: Path) -> None:
         old = pids(program, "on_startup")
         (tmp_path / "hello.py").write_text(APP.replace("str(os.getpid())", "'new'"))
         program.send(signal.SIGHUP)
+        program.read_until("Replacing the workers")
         for _ in old:
             program.read_until("on_cleanup")
         assert sorted(pids(program, "on_cleanup")) == sorted(old)
