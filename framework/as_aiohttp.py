@@ -11,7 +11,7 @@ from framework import hdrs, multipart, multipart_writer, test_utils, typedefs, w
 from framework.routing.dispatcher import AbstractRouter
 from framework.routing.match_info import AbstractMatchInfo
 from framework.routing.views import AbstractView
-from framework.serving.access_log import AbstractAccessLogger, AccessLogger
+from framework.serving.access_loggers import AbstractAccessLogger, AccessLogger
 
 __all__ = ("install_as_aiohttp",)
 

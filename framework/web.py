@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from framework.event_source import EventSourceResponse, sse_response, stop_event_streams
     from framework.request_ids import RequestIdFilter, request_id, request_id_middleware
     from framework.sansio.ws_messages import WebSocketError, WSCloseCode, WSMessage, WSMessageTypeError, WSMsgType
-    from framework.serving.access_log import AbstractAccessLogger, AccessLogger, AccessLogMiddleware
+    from framework.serving.access_log import AccessLogMiddleware
+    from framework.serving.access_loggers import AbstractAccessLogger, AccessLogger
     from framework.serving.json_access_log import JSONAccessLogger
     from framework.serving.low_level import Server
     from framework.serving.run import run_app
@@ -136,9 +137,9 @@ __all__ = (  # noqa: PLE0604 - the names of the exceptions are listed by their m
 
 # Imported when a program first asks for them, to keep the import of the rest cheap: 2 ms of 70.
 _LAZY = {
-    "AbstractAccessLogger": "framework.serving.access_log",
+    "AbstractAccessLogger": "framework.serving.access_loggers",
     "AccessLogMiddleware": "framework.serving.access_log",
-    "AccessLogger": "framework.serving.access_log",
+    "AccessLogger": "framework.serving.access_loggers",
     "AppRunner": "framework.serving.runners",
     "BaseRunner": "framework.serving.runners",
     "BaseSite": "framework.serving.runner_sites",

@@ -42,7 +42,7 @@ SHELVES = """
     asgi.mount
     applications
     serving serving.import_strings serving.program_errors
-    serving.access_log serving.json_access_log serving.options serving.arrivals serving.sites
+    serving.access_loggers serving.json_access_log serving.access_log serving.options serving.arrivals serving.sites
     serving.upgrades serving.connections serving.server serving.tls serving.tls_scope serving.low_level serving.runners
     serving.runner_sites serving.listening serving.http2 serving.in_flight serving.hypercorn_server
     serving.granian_server serving.servers serving.process serving.reload serving.worker serving.workers serving.run

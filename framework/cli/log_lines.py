@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from framework.serving.access_log import AbstractAccessLogger, AccessLogger
+from framework.serving.access_loggers import AbstractAccessLogger, AccessLogger
 from framework.serving.json_access_log import JSONAccessLogger
 
 __all__ = ["StderrAccessLogger", "StderrJSONAccessLogger"]

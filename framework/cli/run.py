@@ -15,7 +15,7 @@ from framework.serving.import_strings import DEFAULT_NAMES
 from framework.serving.program_errors import is_of_program
 
 if TYPE_CHECKING:
-    from framework.serving.access_log import AbstractAccessLogger
+    from framework.serving.access_loggers import AbstractAccessLogger
 
 __all__ = ["add_arguments", "add_target", "configured_target", "run"]
 
@@ -144,7 +144,7 @@ def run(options: argparse.Namespace) -> int:
     if host is None and (options.path is None or options.port is not None):
         host = ["localhost"]
     # What takes a while to import is imported when the command line is known to be right.
-    from framework.serving.access_log import access_logger
+    from framework.serving.access_loggers import access_logger
     from framework.serving.run import run_app
 
     try:

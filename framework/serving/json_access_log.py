@@ -11,7 +11,7 @@ import msgspec
 
 from framework.request_ids import request_id_of
 from framework.sansio.log_format import escape_json
-from framework.serving.access_log import AbstractAccessLogger, AccessLogger, emit, find_header, request_target
+from framework.serving.access_loggers import AbstractAccessLogger, AccessLogger, emit, find_header, request_target
 
 __all__ = ["JSONAccessLogger"]
 

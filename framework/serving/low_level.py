@@ -8,7 +8,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from framework.applications import Application
-from framework.serving.access_log import AbstractAccessLogger, AccessLogger, access_logger, make_access_log
+from framework.serving.access_log import make_access_log
+from framework.serving.access_loggers import AbstractAccessLogger, AccessLogger, access_logger
 from framework.serving.options import check_options
 
 if TYPE_CHECKING:

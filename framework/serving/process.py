@@ -9,7 +9,8 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from framework.applications import Application
-from framework.serving.access_log import AbstractAccessLogger, AccessLogger, access_logger, make_access_log
+from framework.serving.access_log import make_access_log
+from framework.serving.access_loggers import AbstractAccessLogger, AccessLogger, access_logger
 from framework.serving.runners import GracefulExit
 from framework.serving.servers import make_server
 

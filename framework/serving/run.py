@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framework.serving.access_log import AbstractAccessLogger, AccessLogger, access_logger
+from framework.serving.access_loggers import AbstractAccessLogger, AccessLogger, access_logger
 from framework.serving.import_strings import module_being_imported
 from framework.serving.listening import Addresses, announce, announce_wait
 from framework.serving.options import check_options

@@ -10,7 +10,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from framework.applications import Application
-from framework.serving.access_log import AbstractAccessLogger, AccessLogger, access_logger, make_access_log
+from framework.serving.access_log import make_access_log
+from framework.serving.access_loggers import AbstractAccessLogger, AccessLogger, access_logger
 from framework.serving.low_level import Server
 from framework.serving.options import check_options
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from framework.serving.access_log import AccessLog, AccessLogger, Sent, emit
+from framework.serving.access_log import AccessLog, Sent
+from framework.serving.access_loggers import AccessLogger, emit
 from framework.typedefs import ASGIApp, Message, Receive, Scope, Send
 from tests.driver import Driver
 

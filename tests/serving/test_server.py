@@ -17,7 +17,8 @@ import websockets
 from websockets.asyncio.client import connect
 
 from framework.request_ids import request_id
-from framework.serving.access_log import AccessLog, AccessLogger
+from framework.serving.access_log import AccessLog
+from framework.serving.access_loggers import AccessLogger
 from framework.serving.server import Server
 from framework.typedefs import ASGIApp, Receive, Scope, Send
 
