@@ -200,7 +200,7 @@ def test_documented_commands_exist(document: str) -> None:
     for command in commands_in(document):
         if command.startswith("make "):
             assert command.split()[1] in targets, command
-        for script in re.findall(r"(?:^|\s)(scripts/\w+)", command):
+        for script in re.findall(r"(?:^|\s)(scripts/[\w-]+)", command):
             assert os.access(PROJECT / script, os.X_OK), command
 
 
