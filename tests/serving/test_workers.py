@@ -237,6 +237,53 @@ def test_sighup_leaves_the_workers_where_their_successors_do_not_start(tmp_path:
     assert sorted(pids(program, "on_cleanup")) == sorted(old)
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
+def test_sighup_before_all_workers_have_begun(tmp_path: Path) -> None:
+    with run_workers(tmp_path) as program:
+        program.read_until("on_startup")
+        program.send(signal.SIGHUP)
+        url = program.url()
+        assert program.client.get(url).status_code == 200
+        program.send(signal.SIGTERM)
+        assert program.finish() == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
+def test_sighup_works_again_when_a_worker_died_during_the_last_one(tmp_path: Path) -> None:
+    with run_workers(tmp_path) as program:
+        url = program.url()
+        program.send(signal.SIGHUP)
+        program.read_until("Replacing the workers")
+        for pid in pids(program, "on_startup"):
+            os.kill(pid, signal.SIGKILL)
+        # Two successors at the least: for those that were killed, or instead of them.
+        program.read_until("on_startup")
+        program.read_until("on_startup")
+        (tmp_path / "hello.py").write_text(APP.replace("str(os.getpid())", "'new'"))
+        while program.client.get(url).text != "new":
+            program.send(signal.SIGHUP)
+            program.read_until("on_cleanup")
+        program.send(signal.SIGTERM)
+        assert program.finish() == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
+def test_workers_that_were_replaced_leave_nothing_open(tmp_path: Path) -> None:
+    with run_workers(tmp_path) as program:
+        program.url()
+        descriptors = Path(f"/proc/{program.process.pid}/fd")
+        counts = []
+        for _ in range(3):
+            program.send(signal.SIGHUP)
+            for _ in range(2):
+                program.read_until("on_cleanup")
+            counts.append(len(list(descriptors.iterdir())))
+        # The last worker's may not be closed yet.
+        assert max(counts) - min(counts) <= 4
+        program.send(signal.SIGTERM)
+        assert program.finish() == 0
+
+
 def test_workers_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
     with run_workers(tmp_path) as program:
         program.url()
