@@ -13,6 +13,7 @@ from framework.cli.failures import CommandError
 from framework.cli.serving_errors import explain
 from framework.serving.import_strings import DEFAULT_NAMES
 from framework.serving.program_errors import is_of_program
+from framework.serving.servers import SERVERS
 
 if TYPE_CHECKING:
     from framework.serving.access_loggers import AbstractAccessLogger
@@ -27,8 +28,6 @@ examples:
   framework run hello:make_app -U /run/hello.sock
   framework run hello:app --http2 --ssl-certfile cert.pem --ssl-keyfile key.pem
 """
-
-_SERVERS = ("uvicorn", "hypercorn", "granian")
 
 
 def add_arguments(commands: Any) -> None:
@@ -59,7 +58,7 @@ def add_arguments(commands: Any) -> None:
     how.add_argument("--reload", action="store_true", help="start anew when a source file changes; includes --debug")
     how.add_argument("--debug", action="store_true", help="show tracebacks to clients; not for the public")
     how.add_argument("--workers", type=workers, default=1, metavar="N", help="processes that serve (default: 1)")
-    how.add_argument("--server", choices=_SERVERS, default=_SERVERS[0], help="default: uvicorn")
+    how.add_argument("--server", choices=SERVERS, default=SERVERS[0], help="default: uvicorn")
     how.add_argument("--http2", action="store_true", help="speak HTTP/2 as well as HTTP/1.1")
     how.add_argument(
         "--shutdown-timeout",
